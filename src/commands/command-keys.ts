@@ -1,0 +1,123 @@
+/**
+ * Which arguments of a request are keys, told from the key specs of its command
+ * (Redis 7.0 db.c, getKeysFromCommandWithSpecs).
+ */
+import type { Request } from '../protocol/request.ts';
+import { equalsIgnoreCase } from '../util/bytes.ts';
+import { parseInteger } from '../util/numbers.ts';
+import type { Command, KeySpec, KeySpecFlag } from './command.ts';
+
+export interface FoundKey {
+  /** The argument; 0 is the command's name. */
+  readonly index: number;
+  readonly flags: readonly KeySpecFlag[];
+}
+
+/** Key specs cannot say that flags depend on other arguments: what Redis has functions for (`getkeys_proc`). */
+const FINDERS: ReadonlyMap<string, (request: Request) => readonly FoundKey[]> = new Map([['set', keyOfSet]]);
+
+/** Whether the command can have keys at all. */
+export function hasKeys({ keySpecs = [] }: Command): boolean {
+  return keySpecs.some(isOfKeys);
+}
+
+/** The keys in the order of the specs; none where the arguments do not fit them. */
+export function findKeys(command: Command, request: Request): readonly FoundKey[] {
+  const { keySpecs = [] } = command;
+  if (keySpecs.some(({ flags }) => flags.includes('variable_flags'))) {
+    return FINDERS.get(command.name)?.(request) ?? [];
+  }
+
+  const found: FoundKey[] = [];
+  for (const spec of keySpecs.filter(isOfKeys)) {
+    const range = rangeOf(spec, request);
+    if (range === undefined) return [];
+    for (let index = range.first; index <= range.last; index += range.step) {
+      found.push({ index, flags: spec.flags });
+    }
+  }
+  return found;
+}
+
+/** A spec may also describe what is no key but is routed like one (a channel's name). */
+function isOfKeys({ flags }: KeySpec): boolean {
+  return !flags.includes('not_key');
+}
+
+interface ArgumentRange {
+  readonly first: number;
+  readonly last: number;
+  readonly step: number;
+}
+
+/** Undefined when the spec leaves keys out or the request has not the arguments that it asks for. */
+function rangeOf(spec: KeySpec, request: Request): ArgumentRange | undefined {
+  if (spec.flags.includes('incomplete')) return undefined;
+  const begin = beginOf(spec.beginSearch, request);
+  const range = begin === undefined ? undefined : rangeFrom(begin, spec.findKeys, request);
+  if (range === undefined || range.last < range.first || range.last >= request.count) return undefined;
+  return range;
+}
+
+function beginOf(search: KeySpec['beginSearch'], request: Request): number | undefined {
+  switch (search.type) {
+    case 'index':
+      return search.index;
+    case 'keyword':
+      return afterKeyword(search.keyword, search.startFrom, request);
+    case 'unknown':
+      return undefined;
+  }
+}
+
+/** The argument behind the keyword; a negative `startFrom` searches backwards from the end. */
+function afterKeyword(keyword: string, startFrom: number, request: Request): number | undefined {
+  const step = startFrom > 0 ? 1 : -1;
+  const stop = startFrom > 0 ? request.count - 1 : 1;
+  const start = startFrom > 0 ? startFrom : request.count + startFrom;
+  for (let i = start; i > 0 && i < request.count && i !== stop; i += step) {
+    if (equalsIgnoreCase(request.buffer, request.start(i), request.end(i), keyword)) return i + 1;
+  }
+  return undefined;
+}
+
+function rangeFrom(begin: number, find: KeySpec['findKeys'], request: Request): ArgumentRange | undefined {
+  switch (find.type) {
+    case 'range':
+      return { first: begin, last: lastOfRange(begin, find, request.count), step: find.keyStep };
+    case 'keynum': {
+      const count = numberAt(begin + find.keyNumIndex, request);
+      if (count === undefined) return undefined;
+      const first = begin + find.firstKey;
+      return { first, last: first + (count - 1) * find.keyStep, step: find.keyStep };
+    }
+    case 'unknown':
+      return undefined;
+  }
+}
+
+/** A negative last key counts from the end; a limit says that keys take only one part in so many of what is left. */
+function lastOfRange(
+  begin: number,
+  { lastKey, limit }: { readonly lastKey: number; readonly limit: number },
+  count: number,
+): number {
+  if (lastKey >= 0) return begin + lastKey;
+  return limit === 0 ? count + lastKey : begin + Math.trunc((count - begin) / limit) + lastKey;
+}
+
+function numberAt(index: number, request: Request): number | undefined {
+  if (index >= request.count) return undefined;
+  const number = parseInteger(request.buffer, request.start(index), request.end(index));
+  return number >= 0 ? number : undefined;
+}
+
+/** SET reads its key only to return the old value (Redis 7.0 db.c, setGetKeys). */
+function keyOfSet(request: Request): readonly FoundKey[] {
+  for (let i = 3; i < request.count; i++) {
+    if (equalsIgnoreCase(request.buffer, request.start(i), request.end(i), 'GET')) {
+      return [{ index: 1, flags: ['RW', 'access', 'update'] }];
+    }
+  }
+  return [{ index: 1, flags: ['OW', 'update'] }];
+}

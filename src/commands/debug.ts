@@ -1,0 +1,364 @@
+/** DEBUG: what tests need to look at or to bring about (Redis 7.0 debug.c). */
+import { AssertionError } from 'node:assert';
+import { ENCODING_INT, ENCODING_NAMES, ENTRY_CLOCK, ENTRY_META, encodingOfMeta } from '../keyspace/entry.ts';
+import { NOTIFY_NEW } from '../keyspace/notify.ts';
+import type { Ref } from '../memory/arena.ts';
+import { BorrowedBytes, getWord } from '../memory/struct.ts';
+import { ErrorReply } from '../protocol/error-reply.ts';
+import type { ReplyWriter } from '../protocol/reply-writer.ts';
+import { parseInteger } from '../util/numbers.ts';
+import type { Call } from './call.ts';
+import { datasetDigest, valueDigest } from './digest.ts';
+import { NOT_POSITIVE, NO_SUCH_KEY, STRING_TOO_LONG, unknownSubcommandOrArity } from './errors.ts';
+import { family } from './family.ts';
+import { describeHashTable } from './hash-table-statistics.ts';
+import { replyHelp } from './help-reply.ts';
+import { serializedLength } from './serialized-length.ts';
+import { SESSION_UNIX_SOCKET } from './session.ts';
+
+export const DEBUG_COMMANDS = family({ group: 'server', categories: [] }, [
+  {
+    name: 'debug',
+    arity: -2,
+    flags: ['admin', 'noscript', 'loading', 'stale'],
+    since: '1.0.0',
+    summary: 'A container for debugging commands',
+    complexity: 'Depends on subcommand.',
+    docFlags: ['syscmd'],
+    run: debug,
+  },
+]);
+
+const NOT_ALLOWED = new ErrorReply(
+  'ERR DEBUG command not allowed. If the enable-debug-command option is set to "local", you can run it from a ' +
+    'local connection, otherwise you need to set this option in the configuration file, and then restart the server.',
+);
+const UNKNOWN_PROTOCOL_TYPE = new ErrorReply(
+  'ERR Wrong protocol type name. Please use one of the following: ' +
+    'string|integer|double|bignum|null|array|set|map|attrib|push|verbatim|true|false',
+);
+const RESP2_NOT_SUPPORTED = new ErrorReply('ERR RESP2 is not supported by this command');
+const NO_SUCH_DATABASE = new ErrorReply('ERR Out of range database');
+
+interface Subcommand {
+  /** Arguments after the subcommand's name. */
+  readonly minArguments: number;
+  readonly maxArguments: number;
+  readonly run: (call: Call) => void;
+  readonly help: readonly string[];
+}
+
+const SUBCOMMANDS: Readonly<Record<string, Subcommand>> = {
+  'CHECK-INVARIANTS': {
+    minArguments: 0,
+    maxArguments: 0,
+    run: debugCheckInvariants,
+    help: ['Walk all databases and the allocator, and report the first thing that is not', 'as it must be.'],
+  },
+  DIGEST: {
+    minArguments: 0,
+    maxArguments: 0,
+    run: debugDigest,
+    help: ['Output a hex signature representing the current DB content.'],
+  },
+  'DIGEST-VALUE': {
+    minArguments: 0,
+    maxArguments: Infinity,
+    run: debugDigestValue,
+    help: ['Output a hex signature of the values of all the specified keys.'],
+  },
+  ERROR: {
+    minArguments: 1,
+    maxArguments: 1,
+    run: debugError,
+    help: [
+      'Return a Redis protocol error with <string> as message. Useful for clients',
+      'unit tests to simulate Redis errors.',
+    ],
+  },
+  LOG: {
+    minArguments: 1,
+    maxArguments: 1,
+    run: debugLog,
+    help: ['Write <message> to the server log.'],
+  },
+  HTSTATS: {
+    minArguments: 1,
+    maxArguments: 1,
+    run: debugHashTable,
+    help: ['Return hash table statistics of the specified Redis database.'],
+  },
+  OBJECT: {
+    minArguments: 1,
+    maxArguments: 1,
+    run: debugObject,
+    help: ['Show low level info about `key` and associated value.'],
+  },
+  POPULATE: {
+    minArguments: 1,
+    maxArguments: 3,
+    run: debugPopulate,
+    help: [
+      'Create <count> string keys named key:<num>. If <prefix> is specified then',
+      "it is used instead of the 'key' prefix. These are not propagated to",
+      'replicas.',
+    ],
+  },
+  PROTOCOL: {
+    minArguments: 1,
+    maxArguments: 1,
+    run: debugProtocol,
+    help: [
+      'Reply with a test value of the specified type. <type> can be: string,',
+      'integer, double, bignum, null, array, set, map, attrib, push, verbatim,',
+      'true, false.',
+    ],
+  },
+  'SET-ACTIVE-EXPIRE': {
+    minArguments: 1,
+    maxArguments: 1,
+    run: debugSetActiveExpire,
+    help: [
+      'Setting it to 0 disables expiring keys in background when they are not',
+      'accessed (otherwise the Redis behavior). Setting it to 1 reenables back the',
+      'default.',
+    ],
+  },
+  SLEEP: {
+    minArguments: 1,
+    maxArguments: 1,
+    run: debugSleep,
+    help: ['Stop the server for <seconds>. Decimals allowed.'],
+  },
+};
+
+/** How HELP writes the arguments. */
+const ARGUMENT_SYNTAX: Readonly<Record<string, string>> = {
+  'DIGEST-VALUE': '<key> [<key> ...]',
+  ERROR: '<string>',
+  LOG: '<message>',
+  HTSTATS: '<dbid>',
+  OBJECT: '<key>',
+  POPULATE: '<count> [<prefix>] [<size>]',
+  PROTOCOL: '<type>',
+  'SET-ACTIVE-EXPIRE': '<0|1>',
+  SLEEP: '<seconds>',
+};
+
+const PROTOCOL_REPLIES: Readonly<Record<string, (reply: ReplyWriter) => void>> = {
+  STRING: (reply) => reply.bulkText('Hello World'),
+  INTEGER: (reply) => reply.integer(12345),
+  DOUBLE: (reply) => reply.double(3.141),
+  NULL: (reply) => reply.null(),
+  ARRAY: (reply) => {
+    reply.array(3);
+    for (let i = 0; i < 3; i++) reply.integer(i);
+  },
+  SET: (reply) => {
+    reply.set(3);
+    for (let i = 0; i < 3; i++) reply.integer(i);
+  },
+  MAP: (reply) => {
+    reply.map(3);
+    for (let i = 0; i < 3; i++) {
+      reply.integer(i);
+      reply.boolean(i === 1);
+    }
+  },
+  ATTRIB: (reply) => {
+    if (reply.version >= 3) {
+      reply.raw(ONE_ATTRIBUTE);
+      reply.bulkText('key-popularity');
+      reply.array(2);
+      reply.bulkText('key:123');
+      reply.integer(90);
+    }
+    // Attributes are not a reply, they go with one.
+    reply.bulkText('Some real reply following the attribute');
+  },
+  PUSH: (reply) => {
+    if (reply.version < 3) throw RESP2_NOT_SUPPORTED;
+    reply.push(2);
+    reply.bulkText('server-cpu-usage');
+    reply.integer(42);
+    // Push messages are not a reply either.
+    reply.bulkText('Some real reply following the push reply');
+  },
+  TRUE: (reply) => reply.boolean(true),
+  FALSE: (reply) => reply.boolean(false),
+  VERBATIM: (reply) => reply.verbatim('txt', 'This is a verbatim\nstring'),
+  BIGNUM: (reply) => reply.bigNumber('1234567999999999999999999999999999999'),
+};
+const ONE_ATTRIBUTE = Buffer.from('|1\r\n');
+
+/** Integers in this range are one shared object in Redis (server.h, OBJ_SHARED_INTEGERS), and OBJECT says so. */
+const SHARED_INTEGERS = 10_000;
+const SHARED_REFERENCE_COUNT = 2 ** 31 - 1;
+
+const value = new BorrowedBytes();
+
+/** DEBUG subcommand [argument ...] */
+function debug(call: Call): void {
+  if (!isAllowed(call)) throw NOT_ALLOWED;
+
+  const name = call.text(1).toUpperCase();
+  const count = call.argumentCount - 2;
+  if (name === 'HELP' && count === 0) {
+    replyHelp(call, helpLines());
+    return;
+  }
+  const subcommand = Object.hasOwn(SUBCOMMANDS, name) ? SUBCOMMANDS[name] : undefined;
+  if (subcommand === undefined || count < subcommand.minArguments || count > subcommand.maxArguments) {
+    throw unknownSubcommandOrArity(call.text(1), 'DEBUG');
+  }
+  subcommand.run(call);
+}
+
+/** `enable-debug-command`: yes, no, or only for clients of this machine (networking.c, islocalClient). */
+function isAllowed(call: Call): boolean {
+  const allowed = call.config.values['enable-debug-command'];
+  if (allowed !== 'local') return allowed === 'yes';
+  if (call.session.has(SESSION_UNIX_SOCKET)) return true;
+  const address = call.services.clients.find(call.session.id)?.address ?? '';
+  return address.startsWith('127.0.0.1:') || address.startsWith('[::1]:');
+}
+
+function helpLines(): string[] {
+  return Object.entries(SUBCOMMANDS).flatMap(([name, { help }]) => [
+    name in ARGUMENT_SYNTAX ? `${name} ${ARGUMENT_SYNTAX[name]}` : name,
+    ...help.map((line) => `    ${line}`),
+  ]);
+}
+
+/** DEBUG CHECK-INVARIANTS */
+function debugCheckInvariants(call: Call): void {
+  try {
+    call.keyspace.checkInvariants();
+  } catch (error) {
+    if (error instanceof AssertionError) throw new ErrorReply(`ERR ${error.message}`);
+    throw error;
+  }
+  call.reply.ok();
+}
+
+/** DEBUG DIGEST */
+function debugDigest(call: Call): void {
+  call.reply.simple(datasetDigest(call.keyspace));
+}
+
+/** DEBUG DIGEST-VALUE [key ...] */
+function debugDigestValue(call: Call): void {
+  call.reply.array(call.argumentCount - 2);
+  for (let i = 2; i < call.argumentCount; i++) {
+    call.reply.simple(valueDigest(call.keyspace, call.database, findAnyKey(call, i)));
+  }
+}
+
+/** DEBUG ERROR message */
+function debugError(call: Call): void {
+  // Written without being counted: it is no error of the server's.
+  call.reply.raw(new ErrorReply(call.text(2)).bytes);
+}
+
+/** DEBUG LOG message */
+function debugLog(call: Call): void {
+  call.services.server.log('warning', `DEBUG LOG: ${call.bytes(2).toString('utf8')}`);
+  call.reply.ok();
+}
+
+/** DEBUG HTSTATS index */
+function debugHashTable(call: Call): void {
+  const database = call.keyspace.databases[call.integer(2)];
+  if (database === undefined) throw NO_SUCH_DATABASE;
+
+  let text = `[Dictionary HT]\n${describeHashTable(0, 'main hash table', database.table.chainLengths(0))}`;
+  if (database.table.isRehashing) {
+    text += describeHashTable(1, 'rehashing target', database.table.chainLengths(1));
+  }
+  // Keys that expire are in a plain list here: there are no chains to tell of.
+  text += `[Expires HT]\n number of elements: ${database.expiringCount}\n`;
+  call.reply.verbatim('txt', text);
+}
+
+/** DEBUG OBJECT key */
+function debugObject(call: Call): void {
+  const entry = findAnyKey(call, 2);
+  if (entry === 0) throw NO_SUCH_KEY;
+
+  const { arena, accessClock, strings } = call.keyspace;
+  const encoding = encodingOfMeta(getWord(arena, entry, ENTRY_META));
+  const clock = getWord(arena, entry, ENTRY_CLOCK);
+  strings.borrow(entry, value);
+  const length = serializedLength(value.bytes, value.start, value.end, call.config.values.rdbcompression);
+  const fields = [
+    `Value at:0x${((entry >>> 0) * 8).toString(16)}`,
+    `refcount:${encoding === ENCODING_INT ? integerReferenceCount() : 1}`,
+    `encoding:${ENCODING_NAMES[encoding]}`,
+    `serializedlength:${length}`,
+    `lru:${clock}`,
+    `lru_seconds_idle:${accessClock.idleSeconds(clock)}`,
+  ];
+  call.reply.simple(fields.join(' '));
+}
+
+function integerReferenceCount(): number {
+  const integer = parseInteger(value.bytes, value.start, value.end);
+  return integer >= 0 && integer < SHARED_INTEGERS ? SHARED_REFERENCE_COUNT : 1;
+}
+
+/** DEBUG POPULATE count [prefix] [size] */
+function debugPopulate(call: Call): void {
+  const count = positive(call, 2);
+  const prefix = call.argumentCount > 3 ? call.text(3) : 'key';
+  const size = call.argumentCount > 4 ? positive(call, 4) : 0;
+  if (size > call.config.values['proto-max-bulk-len']) throw STRING_TOO_LONG;
+
+  const { keyspace, database } = call;
+  for (let i = 0; i < count; i++) {
+    const key = Buffer.from(`${prefix}:${i}`, 'latin1');
+    if (database.lookupWrite(key, 0, key.length) !== 0) continue;
+    const text = Buffer.from(`value:${i}`);
+    const content = size === 0 ? text : Buffer.alloc(size);
+    if (size > 0) text.copy(content);
+    keyspace.strings.set(database, key, 0, key.length, content, 0, content.length, false);
+    // Not `changed`: these keys are neither saved for nor sent to replicas, as in Redis.
+    keyspace.watches.touch(database.index, key, 0, key.length);
+    keyspace.event(database, key, 0, key.length, NOTIFY_NEW, 'new');
+  }
+  call.reply.ok();
+}
+
+function positive(call: Call, index: number): number {
+  const { request } = call;
+  const number = parseInteger(request.buffer, request.start(index), request.end(index));
+  if (!(number >= 0)) throw NOT_POSITIVE;
+  return number;
+}
+
+/** DEBUG PROTOCOL type */
+function debugProtocol(call: Call): void {
+  const type = call.text(2).toUpperCase();
+  const write = Object.hasOwn(PROTOCOL_REPLIES, type) ? PROTOCOL_REPLIES[type] : undefined;
+  if (write === undefined) throw UNKNOWN_PROTOCOL_TYPE;
+  write(call.reply);
+}
+
+/** DEBUG SET-ACTIVE-EXPIRE 0 | 1 */
+function debugSetActiveExpire(call: Call): void {
+  // Anything that does not begin like a number is 0, as for C's atoi.
+  call.services.server.setActiveExpire((Number.parseInt(call.text(2), 10) || 0) !== 0);
+  call.reply.ok();
+}
+
+/** DEBUG SLEEP seconds */
+function debugSleep(call: Call): void {
+  const seconds = Number.parseFloat(call.text(2));
+  if (Number.isFinite(seconds) && seconds > 0) call.services.server.sleep(seconds * 1000);
+  call.reply.ok();
+}
+
+/** The entry of a key, also when its time has passed; 0 = none. No trace of the access is left. */
+function findAnyKey(call: Call, index: number): Ref {
+  const { request } = call;
+  return call.database.find(request.buffer, request.start(index), request.end(index));
+}

@@ -1,0 +1,46 @@
+/** Every error reply that more than one family uses, and the builders of those that name something (server.c, shared.*). */
+import { ErrorReply } from '../protocol/error-reply.ts';
+
+export const SYNTAX_ERROR = new ErrorReply('ERR syntax error');
+export const NO_SUCH_KEY = new ErrorReply('ERR no such key');
+export const INDEX_OUT_OF_RANGE = new ErrorReply('ERR index out of range');
+export const WRONG_TYPE = new ErrorReply('WRONGTYPE Operation against a key holding the wrong kind of value');
+export const NOT_AN_INTEGER = new ErrorReply('ERR value is not an integer or out of range');
+export const NOT_A_FLOAT = new ErrorReply('ERR value is not a valid float');
+export const OUT_OF_RANGE = new ErrorReply('ERR value is out of range');
+export const NOT_POSITIVE = new ErrorReply('ERR value is out of range, must be positive');
+export const INVALID_DATABASE = new ErrorReply('ERR invalid DB index');
+export const DATABASE_OUT_OF_RANGE = new ErrorReply('ERR DB index is out of range');
+export const SAME_OBJECT = new ErrorReply('ERR source and destination objects are the same');
+export const INVALID_CURSOR = new ErrorReply('ERR invalid cursor');
+export const STRING_TOO_LONG = new ErrorReply('ERR string exceeds maximum allowed size (proto-max-bulk-len)');
+export const INCREMENT_OVERFLOW = new ErrorReply('ERR increment or decrement would overflow');
+export const NOT_AUTHENTICATED = new ErrorReply('NOAUTH Authentication required.');
+export const WRONG_PASSWORD = new ErrorReply('WRONGPASS invalid username-password pair or user is disabled.');
+export const OUT_OF_MEMORY = new ErrorReply("OOM command not allowed when used memory > 'maxmemory'.");
+export const LOADING = new ErrorReply('LOADING Redis is loading the dataset in memory');
+export const TRANSACTION_ABORTED = new ErrorReply('EXECABORT Transaction discarded because of previous errors.');
+
+/** @param name full name, lower case; `client|list` for a subcommand */
+export function wrongArity(name: string): ErrorReply {
+  return new ErrorReply(`ERR wrong number of arguments for '${name}' command`);
+}
+
+/** @param name full name of the command, lower case */
+export function invalidExpireTime(name: string): ErrorReply {
+  return new ErrorReply(`ERR invalid expire time in '${name}' command`);
+}
+
+/** What a container command says to a subcommand it does not have. */
+export function unknownSubcommand(subcommand: string, container: string): ErrorReply {
+  return new ErrorReply(
+    `ERR unknown subcommand '${subcommand.slice(0, 128)}'. Try ${container.toUpperCase()} HELP.`,
+  );
+}
+
+/** What a command says to arguments that fit none of its forms. */
+export function unknownSubcommandOrArity(subcommand: string, container: string): ErrorReply {
+  return new ErrorReply(
+    `ERR unknown subcommand or wrong number of arguments for '${subcommand.slice(0, 128)}'. Try ${container.toUpperCase()} HELP.`,
+  );
+}

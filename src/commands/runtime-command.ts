@@ -1,0 +1,61 @@
+/** A command's row, prepared for dispatch: flags as bits, subcommands by name, a number for its statistics. */
+import type { Command, CommandFlag, CommandHandler } from './command.ts';
+
+export const FLAG_WRITE = 1 << 0;
+export const FLAG_READONLY = 1 << 1;
+export const FLAG_DENY_OOM = 1 << 2;
+export const FLAG_ADMIN = 1 << 3;
+export const FLAG_NO_AUTH = 1 << 4;
+export const FLAG_LOADING = 1 << 5;
+export const FLAG_STALE = 1 << 6;
+export const FLAG_NO_MULTI = 1 << 7;
+export const FLAG_MAY_REPLICATE = 1 << 8;
+export const FLAG_BLOCKING = 1 << 9;
+export const FLAG_PUBSUB = 1 << 10;
+export const FLAG_SKIP_MONITOR = 1 << 11;
+export const FLAG_ALLOW_BUSY = 1 << 12;
+
+const FLAG_BITS: Partial<Record<CommandFlag, number>> = {
+  write: FLAG_WRITE,
+  readonly: FLAG_READONLY,
+  denyoom: FLAG_DENY_OOM,
+  admin: FLAG_ADMIN,
+  no_auth: FLAG_NO_AUTH,
+  loading: FLAG_LOADING,
+  stale: FLAG_STALE,
+  no_multi: FLAG_NO_MULTI,
+  may_replicate: FLAG_MAY_REPLICATE,
+  blocking: FLAG_BLOCKING,
+  pubsub: FLAG_PUBSUB,
+  skip_monitor: FLAG_SKIP_MONITOR,
+  allow_busy: FLAG_ALLOW_BUSY,
+};
+
+export class RuntimeCommand {
+  readonly row: Command;
+  /** Lower case, `client|list` for a subcommand. */
+  readonly fullName: string;
+  /** Place in the table of statistics. */
+  readonly id: number;
+  readonly arity: number;
+  readonly flags: number;
+  readonly run: CommandHandler | undefined;
+  readonly parent: RuntimeCommand | undefined;
+  readonly subcommands: Map<string, RuntimeCommand> | undefined;
+
+  constructor(row: Command, id: number, parent?: RuntimeCommand) {
+    this.row = row;
+    this.id = id;
+    this.parent = parent;
+    this.fullName = parent === undefined ? row.name : `${parent.fullName}|${row.name}`;
+    this.arity = row.arity;
+    this.flags = row.flags.reduce((bits, flag) => bits | (FLAG_BITS[flag] ?? 0), 0);
+    this.run = row.run;
+    this.subcommands = row.subcommands === undefined ? undefined : new Map();
+  }
+
+  /** True when that many arguments, the name included, are right. */
+  acceptsCount(count: number): boolean {
+    return this.arity >= 0 ? count === this.arity : count >= -this.arity;
+  }
+}

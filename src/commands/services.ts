@@ -1,0 +1,112 @@
+/**
+ * What a command may ask of the layers above it. The engine and the servers implement these; commands know no more.
+ * Everything here runs under the store's lock.
+ */
+import type { Database } from '../keyspace/database.ts';
+import type { Call } from './call.ts';
+import type { CommandIndex } from './command-index.ts';
+import type { Session } from './session.ts';
+
+/** One client, of any thread, as CLIENT LIST and INFO show it. */
+export interface ClientInfo {
+  readonly id: number;
+  /** `127.0.0.1:50000`, `[::1]:50000` or `/path:0`. */
+  readonly address: string;
+  readonly localAddress: string;
+  readonly name: string;
+  readonly user: string;
+  readonly type: ClientType;
+  /** The line of CLIENT LIST and CLIENT INFO, without a line feed. */
+  readonly line: string;
+}
+
+export type ClientType = 'normal' | 'master' | 'replica' | 'pubsub';
+
+export interface ClientService {
+  /** All clients, oldest first. */
+  list(): ClientInfo[];
+  /** One client, or undefined. */
+  find(id: number): ClientInfo | undefined;
+  /** Ends a client's connection: at once, or the caller's own after its reply. */
+  kill(id: number, caller: Session): void;
+  /** Notes a client's new name (the session has it already). */
+  renamed(session: Session): void;
+  /** Postpones commands of all clients (`all`) or those that may write (`write`) until then, Unix time in ms. */
+  pause(mode: 'all' | 'write', untilMillis: number): void;
+  unpause(): void;
+  /** Wakes a blocked client, as if its time were up or with an error. False when it is not blocked. */
+  unblock(id: number, how: 'timeout' | 'error'): boolean;
+}
+
+export interface TransactionService {
+  /** Runs the queued commands and replies. */
+  exec(call: Call): void;
+  /** Forgets queue, MULTI state and watched keys. */
+  discard(session: Session): void;
+  watch(session: Session, database: Database, key: Uint8Array, start: number, end: number): void;
+  unwatch(session: Session): void;
+}
+
+export interface ConfigService {
+  /** CONFIG SET: undefined, or the error's line. */
+  set(pairs: readonly (readonly [name: Uint8Array, value: Uint8Array])[]): string | undefined;
+  get(patterns: readonly Uint8Array[]): (readonly [name: string, value: Uint8Array | string])[];
+  /** CONFIG REWRITE: undefined, or the error's line. */
+  rewrite(): string | undefined;
+}
+
+export interface ServerService {
+  /** INFO's text; no sections = the default ones. */
+  info(sections: readonly string[]): string;
+  /** Statistics as CONFIG RESETSTAT forgets them. */
+  resetStatistics(): void;
+  /** Ends the server after this command; replies nothing more. Throws an ErrorReply when it cannot. */
+  shutdown(options: { readonly save: boolean | undefined; readonly now: boolean; readonly force: boolean }): void;
+  /** SHUTDOWN ABORT; false when no shutdown is under way. */
+  abortShutdown(): boolean;
+  /** Deletes keys: one database, or all with -1. Tells the transactions that watch any. Returns how many there were. */
+  flush(databaseIndex: number, isLazy: boolean): number;
+  swapDatabases(first: number, second: number): void;
+  /** Checks a user's password; the session is authenticated when it returns true. */
+  authenticate(session: Session, user: Uint8Array, password: Uint8Array): boolean;
+  /** Whether there is a user of that name, enabled or not. */
+  hasUser(name: Uint8Array): boolean;
+  /** True when the default user needs no password. */
+  readonly isOpen: boolean;
+  /** Brings a session back to how it was when it connected (RESET). */
+  resetSession(session: Session): void;
+  /** Blocks this thread, and everybody who waits for the lock, for that long (DEBUG SLEEP). */
+  sleep(millis: number): void;
+  /** DEBUG SET-ACTIVE-EXPIRE. */
+  setActiveExpire(isOn: boolean): void;
+  /** Writes a line to the log. */
+  log(level: 'debug' | 'verbose' | 'notice' | 'warning', message: string): void;
+  /** Unix time in microseconds, of now and not of the command's start (TIME). */
+  unixMicros(): number;
+  /** Memory by purpose, bytes, for MEMORY STATS and INFO. */
+  memory(): MemoryFigures;
+  /** Gives free pages back to the operating system (MEMORY PURGE). */
+  purgeMemory(): void;
+}
+
+/** All in bytes. */
+export interface MemoryFigures {
+  readonly used: number;
+  readonly peak: number;
+  readonly startup: number;
+  readonly resident: number;
+  /** Spans in use, and free spans that the operating system still backs. */
+  readonly allocatorActive: number;
+  readonly allocatorResident: number;
+  readonly clients: number;
+  /** Bucket arrays and expiry index, per database that has keys. */
+  readonly databases: readonly { readonly index: number; readonly main: number; readonly expires: number }[];
+}
+
+export interface Services {
+  readonly commands: CommandIndex;
+  readonly clients: ClientService;
+  readonly transactions: TransactionService;
+  readonly config: ConfigService;
+  readonly server: ServerService;
+}

@@ -1,0 +1,83 @@
+/** What the server knows of a client while it talks to it. Lives in the thread that serves the connection. */
+import type { Request } from '../protocol/request.ts';
+import type { Ref } from '../memory/arena.ts';
+import type { RuntimeCommand } from './runtime-command.ts';
+
+/** The connection must authenticate before anything else. */
+export const SESSION_UNAUTHENTICATED = 1 << 0;
+/** Commands are queued by MULTI. */
+export const SESSION_MULTI = 1 << 1;
+/** A queued command was refused: EXEC will abort. */
+export const SESSION_DIRTY_EXEC = 1 << 2;
+/** CLIENT REPLY OFF. */
+export const SESSION_REPLY_OFF = 1 << 3;
+/** CLIENT REPLY SKIP: the command that said it, then the one after it. */
+export const SESSION_REPLY_SKIP_NEXT = 1 << 4;
+export const SESSION_REPLY_SKIP = 1 << 5;
+/** Close when the replies are sent (QUIT, protocol errors). */
+export const SESSION_CLOSE_AFTER_REPLY = 1 << 6;
+/** Close without sending anything more (CLIENT KILL, output limit). */
+export const SESSION_CLOSE_NOW = 1 << 7;
+/** Waits for CLIENT UNPAUSE or the pause's end. */
+export const SESSION_POSTPONED = 1 << 8;
+/** Not a victim of maxmemory-clients (CLIENT NO-EVICT on). */
+export const SESSION_NO_EVICT = 1 << 9;
+export const SESSION_UNIX_SOCKET = 1 << 10;
+
+/** Flags that send a command through the full gate. */
+export const SESSION_GATED =
+  SESSION_UNAUTHENTICATED |
+  SESSION_MULTI |
+  SESSION_REPLY_OFF |
+  SESSION_REPLY_SKIP_NEXT |
+  SESSION_REPLY_SKIP |
+  SESSION_CLOSE_AFTER_REPLY |
+  SESSION_CLOSE_NOW |
+  SESSION_POSTPONED;
+
+/** A command that MULTI has queued. */
+export interface QueuedCommand {
+  readonly command: RuntimeCommand;
+  readonly request: Request;
+}
+
+export class Session {
+  readonly id: number;
+  /** Record in the shared table of clients (engine/client-table.ts). */
+  readonly record: Ref;
+  /** Marker for WATCH, created when first needed; 0 before. */
+  watchMarker: Ref = 0;
+  flags = 0;
+  databaseIndex = 0;
+  /** RESP version, 2 or 3. */
+  protocolVersion = 2;
+  /** Empty when the client has set none. */
+  name = '';
+  user = 'default';
+  queue: QueuedCommand[] = [];
+  /** Bytes of the queued commands' arguments. */
+  queuedBytes = 0;
+  /** Id of the command that was run last, −1 before the first. */
+  lastCommandId = -1;
+
+  constructor(id: number, record: Ref) {
+    this.id = id;
+    this.record = record;
+  }
+
+  get isInTransaction(): boolean {
+    return (this.flags & SESSION_MULTI) !== 0;
+  }
+
+  has(flags: number): boolean {
+    return (this.flags & flags) !== 0;
+  }
+
+  raise(flags: number): void {
+    this.flags |= flags;
+  }
+
+  clear(flags: number): void {
+    this.flags &= ~flags;
+  }
+}

@@ -1,0 +1,86 @@
+/** What the program says about itself: `--help`, `--version`, the lines at start. */
+import type { ProgramName } from './config-file.ts';
+import { defaultText } from './value-kinds.ts';
+import { DIRECTIVE_NAMES, directiveRow, type DirectiveName } from './directives.ts';
+
+const WIDTH_COLUMNS = 100;
+
+/** The version of Redis whose behaviour this server follows. */
+export const REDIS_VERSION = '7.0.15';
+
+export function versionText({ name, version }: ProgramName): string {
+  return `${name} v=${version} redis_version=${REDIS_VERSION} node=${process.version}`;
+}
+
+export function helpText({ name }: ProgramName): string {
+  const common = DIRECTIVE_NAMES.filter((directive) => directiveRow(directive).common);
+  const others = DIRECTIVE_NAMES.filter((directive) => {
+    const row = directiveRow(directive);
+    return !row.common && !row.hidden;
+  });
+  return `Usage: ${name} [PORT | /path/to/redis.conf] [--option value …] [-]
+       ${name} -                  read the configuration from standard input
+       ${name} -h | --help
+       ${name} -v | --version
+
+Examples:
+  ${name}                                     serve on port 6379 of this machine
+  ${name} 7000                                on port 7000
+  ${name} --mode=threaded --port=7000         one thread per client
+  ${name} /etc/redis/redis.conf --port 7000   a file, and an option that outdoes it
+  ${name} --maxclients 100 --timeout 60
+  ${name} --bind '*' --requirepass secret     open to the network, with a password
+  echo 'maxmemory 128mb' | ${name} -
+  REDIS_CLONE_PORT=7000 ${name}               if neither a file nor an option sets the port
+
+Options (--name value or --name=value; the same names as in redis.conf and CONFIG SET):
+${common.map(optionLine).join('\n')}
+
+Further options, as in Redis ${REDIS_VERSION}:
+${wrapWords(others.map((directive) => `--${directive}`))}
+`;
+}
+
+function optionLine(name: DirectiveName): string {
+  const row = directiveRow(name);
+  const names = 'names' in row ? ` ${row.names.join('|')}` : '';
+  const option = `  --${name}${names.length <= 25 ? names : ''}`;
+  const unit = row.unit === undefined ? '' : `, in ${row.unit}`;
+  const separator = option.length < 30 ? '' : `\n${' '.repeat(30)}`;
+  const state = row.effect === 'later' ? ' (no effect yet)' : '';
+  return `${option.padEnd(30)}${separator}${row.summary}${unit}${state} [${defaultText(row) || '""'}]`;
+}
+
+function wrapWords(words: readonly string[]): string {
+  const lines: string[] = [];
+  let line = ' ';
+  for (const word of words) {
+    if (line.length + 1 + word.length > WIDTH_COLUMNS) {
+      lines.push(line);
+      line = ' ';
+    }
+    line += ` ${word}`;
+  }
+  return [...lines, line].join('\n');
+}
+
+export interface BannerFacts extends ProgramName {
+  readonly mode: string;
+  readonly port: number;
+  readonly pid: number;
+  /** What clients can connect to: `127.0.0.1:6379`, `/run/redis.sock`. */
+  readonly addresses?: readonly string[];
+}
+
+/** The lines for a person who has just started the server. */
+export function banner({ name, version, mode, port, pid, addresses = [] }: BannerFacts): string {
+  const at = addresses.length === 0 ? '' : ` at ${addresses.join(', ')}`;
+  return `
+   ▄▀▀▀▀▄   ${name} ${version} (compatible with Redis ${REDIS_VERSION})
+   █ ▶  █   Mode: ${mode}
+   ▀▄▄▄▄▀   Port: ${port}
+            PID:  ${pid}
+
+Ready to accept connections${at}
+`;
+}

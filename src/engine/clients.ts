@@ -1,0 +1,183 @@
+/** CLIENT LIST, KILL, PAUSE and their kin: what one thread may know of and do to the clients of all threads. */
+import type { ClientInfo, ClientService, ClientType } from '../commands/services.ts';
+import {
+  SESSION_CLOSE_AFTER_REPLY,
+  SESSION_CLOSE_NOW,
+  SESSION_MULTI,
+  SESSION_NO_EVICT,
+  SESSION_UNIX_SOCKET,
+} from '../commands/session.ts';
+import type { Session } from '../commands/session.ts';
+import type { CommandIndex } from '../commands/command-index.ts';
+import type { Arena, Ref } from '../memory/arena.ts';
+import {
+  CLIENT_ARGUMENT_BYTES,
+  CLIENT_COMMAND,
+  CLIENT_CREATED,
+  CLIENT_DATABASE,
+  CLIENT_DESCRIPTOR,
+  CLIENT_FLAGS,
+  CLIENT_INPUT,
+  CLIENT_INPUT_FREE,
+  CLIENT_INTERACTION,
+  CLIENT_OUTPUT_BYTES,
+  CLIENT_OUTPUT_COUNT,
+  CLIENT_PROTOCOL,
+  CLIENT_QUEUED,
+  CLIENT_QUEUED_BYTES,
+  CLIENT_THREAD,
+} from './client-table.ts';
+import type { ClientTable } from './client-table.ts';
+import { MAIL_KILL, MAIL_UNPAUSED } from './mailboxes.ts';
+import {
+  PAUSE_ALL,
+  PAUSE_NONE,
+  PAUSE_WRITE,
+  STATE_PAUSE_END,
+  STATE_PAUSE_MODE,
+  STATE_THREAD_COUNT,
+} from './shared-state.ts';
+
+/** What the thread can do for its own clients, and to reach other threads. */
+export interface ThreadLink {
+  /** Writes this thread's sessions into their records, so that what is listed is of now. */
+  publishSessions(): void;
+  /** Sends mail to a thread, this one included; it is read before the thread waits again. */
+  post(thread: number, kind: number, clientId: number): void;
+}
+
+/** JavaScript objects of a connection, beside its record; an estimate that heap measurements support. */
+const CONNECTION_OBJECT_BYTES = 1200;
+
+export class Clients implements ClientService {
+  readonly #table: ClientTable;
+  readonly #arena: Arena;
+  readonly #commands: CommandIndex;
+  readonly #link: ThreadLink;
+  /** Unix time in ms, as of the command that asks. */
+  readonly #now: () => number;
+
+  constructor(parts: {
+    readonly table: ClientTable;
+    readonly arena: Arena;
+    readonly commands: CommandIndex;
+    readonly link: ThreadLink;
+    readonly now: () => number;
+  }) {
+    this.#table = parts.table;
+    this.#arena = parts.arena;
+    this.#commands = parts.commands;
+    this.#link = parts.link;
+    this.#now = parts.now;
+  }
+
+  list(): ClientInfo[] {
+    this.#link.publishSessions();
+    const clients: ClientInfo[] = [];
+    this.#table.forEach((record) => clients.push(this.#describe(record)));
+    return clients;
+  }
+
+  find(id: number): ClientInfo | undefined {
+    this.#link.publishSessions();
+    const record = this.#table.find(id);
+    return record === 0 ? undefined : this.#describe(record);
+  }
+
+  kill(id: number, caller: Session): void {
+    if (id === caller.id) {
+      caller.raise(SESSION_CLOSE_AFTER_REPLY);
+      return;
+    }
+    const record = this.#table.find(id);
+    if (record !== 0) this.#link.post(this.#table.get(record, CLIENT_THREAD), MAIL_KILL, id);
+  }
+
+  renamed(session: Session): void {
+    this.#table.setName(session.record, session.name);
+  }
+
+  pause(mode: 'all' | 'write', untilMillis: number): void {
+    const { control, counters } = this.#arena;
+    const wanted = mode === 'all' ? PAUSE_ALL : PAUSE_WRITE;
+    // Two pauses at once: the stricter mode and the later end hold (networking.c, pauseClients).
+    const isPaused = control[STATE_PAUSE_MODE] !== PAUSE_NONE && counters[STATE_PAUSE_END]! > this.#now();
+    counters[STATE_PAUSE_END] = isPaused ? Math.max(counters[STATE_PAUSE_END]!, untilMillis) : untilMillis;
+    control[STATE_PAUSE_MODE] = isPaused ? Math.max(control[STATE_PAUSE_MODE]!, wanted) : wanted;
+  }
+
+  unpause(): void {
+    this.#arena.control[STATE_PAUSE_MODE] = PAUSE_NONE;
+    for (let thread = 1; thread <= this.#arena.control[STATE_THREAD_COUNT]!; thread++) {
+      this.#link.post(thread, MAIL_UNPAUSED, 0);
+    }
+  }
+
+  unblock(_id: number, _how: 'timeout' | 'error'): boolean {
+    // Only commands that wait for data count as blocked, and a client postponed by CLIENT PAUSE does not
+    // (networking.c, clientUnblockCommand: "blocked but not in a postponed state").
+    return false;
+  }
+
+  #describe(record: Ref): ClientInfo {
+    const table = this.#table;
+    const flags = table.get(record, CLIENT_FLAGS);
+    const command = table.get(record, CLIENT_COMMAND);
+    const now = this.#now();
+    const inputBytes = table.get(record, CLIENT_INPUT);
+    const inputFree = table.get(record, CLIENT_INPUT_FREE);
+    const outputBytes = table.getDouble(record, CLIENT_OUTPUT_BYTES);
+    const queuedBytes = table.get(record, CLIENT_QUEUED_BYTES);
+    const argumentBytes = table.get(record, CLIENT_ARGUMENT_BYTES);
+    const total = CONNECTION_OBJECT_BYTES + inputBytes + inputFree + outputBytes + queuedBytes + argumentBytes;
+    const id = table.idOf(record);
+    const address = table.address(record);
+    const localAddress = table.localAddress(record);
+    const name = table.name(record);
+    const user = table.user(record);
+    const seconds = (double: number) => Math.max(0, Math.floor((now - table.getDouble(record, double)) / 1000));
+    const fields = [
+      `id=${id}`,
+      `addr=${address}`,
+      `laddr=${localAddress}`,
+      `fd=${table.get(record, CLIENT_DESCRIPTOR)}`,
+      `name=${name}`,
+      `age=${seconds(CLIENT_CREATED)}`,
+      `idle=${seconds(CLIENT_INTERACTION)}`,
+      `flags=${flagLetters(flags)}`,
+      `db=${table.get(record, CLIENT_DATABASE)}`,
+      'sub=0',
+      'psub=0',
+      'ssub=0',
+      `multi=${table.get(record, CLIENT_QUEUED)}`,
+      `qbuf=${inputBytes}`,
+      `qbuf-free=${inputFree}`,
+      `argv-mem=${argumentBytes}`,
+      `multi-mem=${queuedBytes}`,
+      'rbs=0',
+      'rbp=0',
+      'obl=0',
+      `oll=${table.get(record, CLIENT_OUTPUT_COUNT)}`,
+      `omem=${outputBytes}`,
+      `tot-mem=${total}`,
+      `events=${outputBytes > 0 ? 'rw' : 'r'}`,
+      `cmd=${command < 0 ? 'NULL' : this.#commands.all[command]!.fullName}`,
+      `user=${user}`,
+      'redir=-1',
+      `resp=${table.get(record, CLIENT_PROTOCOL)}`,
+    ];
+    const type: ClientType = 'normal';
+    return { id, address, localAddress, name, user, type, line: fields.join(' ') };
+  }
+}
+
+/** The letters of CLIENT LIST's flags (networking.c, catClientInfoString). */
+function flagLetters(flags: number): string {
+  let letters = '';
+  if ((flags & SESSION_MULTI) !== 0) letters += 'x';
+  if ((flags & SESSION_CLOSE_AFTER_REPLY) !== 0) letters += 'c';
+  if ((flags & SESSION_CLOSE_NOW) !== 0) letters += 'A';
+  if ((flags & SESSION_UNIX_SOCKET) !== 0) letters += 'U';
+  if ((flags & SESSION_NO_EVICT) !== 0) letters += 'e';
+  return letters === '' ? 'N' : letters;
+}

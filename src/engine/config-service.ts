@@ -1,0 +1,45 @@
+/** CONFIG for commands: the shared configuration, changed atomically and made known to all threads. */
+import type { ConfigService } from '../commands/services.ts';
+import type { Config } from '../config/config.ts';
+import type { Allocator } from '../memory/allocator.ts';
+import { publishConfig } from './config-sharing.ts';
+
+export class SharedConfig implements ConfigService {
+  readonly #allocator: Allocator;
+  readonly #config: Config;
+  readonly #published: (version: number) => void;
+  readonly #isLocal: () => boolean;
+  readonly #rewriteFile: () => string | undefined;
+
+  constructor(parts: {
+    readonly allocator: Allocator;
+    readonly config: Config;
+    /** Called with the new version when the others can see the change. */
+    readonly published: (version: number) => void;
+    /** True when the client that asks is on this machine. */
+    readonly isLocal: () => boolean;
+    /** Writes the configuration file anew; the error's line, or undefined. */
+    readonly rewriteFile: () => string | undefined;
+  }) {
+    this.#allocator = parts.allocator;
+    this.#config = parts.config;
+    this.#published = parts.published;
+    this.#isLocal = parts.isLocal;
+    this.#rewriteFile = parts.rewriteFile;
+  }
+
+  set(pairs: readonly (readonly [Uint8Array, Uint8Array])[]): string | undefined {
+    const error = this.#config.set(pairs, { local: this.#isLocal() });
+    if (error !== undefined) return error;
+    this.#published(publishConfig(this.#allocator, this.#config));
+    return undefined;
+  }
+
+  get(patterns: readonly Uint8Array[]): (readonly [string, Uint8Array | string])[] {
+    return this.#config.get(patterns);
+  }
+
+  rewrite(): string | undefined {
+    return this.#rewriteFile();
+  }
+}

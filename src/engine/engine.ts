@@ -1,0 +1,396 @@
+/**
+ * The engine, as one thread runs it: the gate, the run of a command, and what follows from it.
+ *
+ *     execute(session, request)
+ *       ├─ resolve the name, check the number of arguments
+ *       ├─ gate: transactions, authentication, memory, pause      only for sessions and times that need it
+ *       ├─ run the handler: parse → check → change → reply
+ *       └─ afterwards: statistics, effects to the log and replicas
+ *
+ * Everything here runs under the store's lock.
+ */
+import { strict as assert } from 'node:assert';
+import { ALL_COMMANDS } from '../commands/registry.ts';
+import { Call } from '../commands/call.ts';
+import { CommandIndex } from '../commands/command-index.ts';
+import { LOADING, NOT_AUTHENTICATED, OUT_OF_MEMORY, unknownSubcommand, wrongArity } from '../commands/errors.ts';
+import {
+  FLAG_DENY_OOM,
+  FLAG_LOADING,
+  FLAG_MAY_REPLICATE,
+  FLAG_NO_AUTH,
+  FLAG_NO_MULTI,
+  FLAG_WRITE,
+} from '../commands/runtime-command.ts';
+import type { RuntimeCommand } from '../commands/runtime-command.ts';
+import type { Services } from '../commands/services.ts';
+import {
+  SESSION_CLOSE_AFTER_REPLY,
+  SESSION_CLOSE_NOW,
+  SESSION_DIRTY_EXEC,
+  SESSION_GATED,
+  SESSION_MULTI,
+  SESSION_REPLY_OFF,
+  SESSION_REPLY_SKIP,
+  SESSION_REPLY_SKIP_NEXT,
+  SESSION_UNAUTHENTICATED,
+} from '../commands/session.ts';
+import type { QueuedCommand, Session } from '../commands/session.ts';
+import type { Config } from '../config/config.ts';
+import type { Database } from '../keyspace/database.ts';
+import type { Keyspace } from '../keyspace/keyspace.ts';
+import { OutOfMemoryError } from '../memory/allocator.ts';
+import type { Allocator } from '../memory/allocator.ts';
+import { CONTROL_CONFIG_VERSION } from '../memory/control-block.ts';
+import { ErrorReply } from '../protocol/error-reply.ts';
+import type { ReplyWriter } from '../protocol/reply-writer.ts';
+import { Request } from '../protocol/request.ts';
+import type { Clock } from '../util/clock.ts';
+import type { Log } from '../util/log.ts';
+import { adoptConfig } from './config-sharing.ts';
+import { PAUSE_ALL, PAUSE_NONE, STATE_PAUSE_END, STATE_PAUSE_MODE } from './shared-state.ts';
+import type { Statistics } from './statistics.ts';
+
+/** What became of a request. */
+export const EXECUTED = 0;
+/** It has to wait (CLIENT PAUSE) and must be offered again. */
+export const POSTPONED = 1;
+
+/** Reasons for the full gate that concern all sessions. */
+const GATE_PAUSED = 1 << 0;
+const GATE_MEMORY_LIMIT = 1 << 1;
+const GATE_LOADING = 1 << 2;
+
+const UNKNOWN_NAME_BYTES_MAX = 128;
+const NOT_IN_TRANSACTION = new ErrorReply('ERR Command not allowed inside a transaction');
+/** Commands that MULTI does not queue (server.c, processCommand). */
+const RUN_INSIDE_MULTI = new Set(['exec', 'discard', 'multi', 'watch', 'quit', 'reset']);
+/** What browsers send when a page is made to talk to a Redis port (server.c, securityWarningCommand). */
+const HTTP_WORDS = new Set(['post', 'host:']);
+
+/** Where effects go: the append-only file, replicas. */
+export interface EffectSink {
+  /** A write command was run; `effects` are what to log instead of `request`, when there are any. */
+  append(databaseIndex: number, request: Request, effects: readonly Request[] | undefined): void;
+}
+
+export interface EngineParts {
+  readonly allocator: Allocator;
+  readonly keyspace: Keyspace;
+  readonly config: Config;
+  readonly reply: ReplyWriter;
+  /** Makes the statistics, once it is known how many commands there are. */
+  readonly statistics: (commandCount: number) => Statistics;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+export class Engine {
+  readonly commands: CommandIndex;
+  readonly keyspace: Keyspace;
+  readonly config: Config;
+  readonly statistics: Statistics;
+  readonly #allocator: Allocator;
+  readonly #control: Int32Array;
+  readonly #counters: Float64Array;
+  readonly #reply: ReplyWriter;
+  readonly #clock: Clock;
+  readonly #log: Log;
+  #call: Call | undefined;
+  #gate = 0;
+  #configVersion = 0;
+  #onConfigChange: (config: Config) => void = () => {};
+  /** Wall time in ms and monotonic time in µs at which the lock was taken: the clock of a batch. */
+  #wallAtEntry = 0;
+  #microsAtEntry = 0;
+  /** When the previous command ended, µs: the next begins there. */
+  #micros = 0;
+  isLoading = false;
+  sink: EffectSink | undefined;
+
+  constructor(parts: EngineParts) {
+    this.#allocator = parts.allocator;
+    this.#control = parts.allocator.arena.control;
+    this.#counters = parts.allocator.arena.counters;
+    this.keyspace = parts.keyspace;
+    this.config = parts.config;
+    this.#reply = parts.reply;
+    this.#clock = parts.clock;
+    this.#log = parts.log;
+    this.commands = new CommandIndex(renamed(ALL_COMMANDS, parts.config));
+    this.statistics = parts.statistics(this.commands.all.length);
+  }
+
+  /** Gives commands their services; once, before the first command. */
+  connect(services: Services, onConfigChange: (config: Config) => void): void {
+    this.#call = new Call({ keyspace: this.keyspace, reply: this.#reply, config: this.config, services });
+    this.#onConfigChange = onConfigChange;
+    this.applyConfig();
+  }
+
+  /** Brings this thread up to date; called whenever it has taken the lock. */
+  enter(): void {
+    this.#wallAtEntry = this.#clock.wallMillis();
+    this.#microsAtEntry = this.#clock.monotonicMicros();
+    this.#micros = this.#microsAtEntry;
+    this.keyspace.enter(this.#wallAtEntry);
+    if (this.#control[CONTROL_CONFIG_VERSION] !== this.#configVersion) {
+      this.#configVersion = adoptConfig(this.#allocator, this.config);
+      this.applyConfig();
+    }
+    this.#updateGate();
+  }
+
+  /** Called before the lock is released. */
+  leave(): void {
+    this.statistics.batchRun(this.#micros - this.#microsAtEntry);
+  }
+
+  /** Notes that this thread has published its configuration, as that version, and takes it over itself. */
+  published(version: number): void {
+    this.adoptVersion(version);
+    this.applyConfig();
+  }
+
+  /** Notes that this thread's configuration is the one of that version. */
+  adoptVersion(version: number): void {
+    this.#configVersion = version;
+  }
+
+  /** Takes over settings that are read on hot paths. */
+  applyConfig(): void {
+    const { values } = this.config;
+    const { accessClock } = this.keyspace;
+    accessClock.isLfu = values['maxmemory-policy'].includes('lfu');
+    accessClock.lfuLogFactor = Number(values['lfu-log-factor']);
+    accessClock.lfuDecayMinutes = Number(values['lfu-decay-time']);
+    this.#log.level = values.loglevel;
+    this.#onConfigChange(this.config);
+    this.#updateGate();
+  }
+
+  #updateGate(): void {
+    let gate = 0;
+    if (this.#control[STATE_PAUSE_MODE] !== PAUSE_NONE) {
+      if (this.#counters[STATE_PAUSE_END]! <= this.keyspace.now) this.#control[STATE_PAUSE_MODE] = PAUSE_NONE;
+      else gate |= GATE_PAUSED;
+    }
+    // While clients are paused nothing changes by itself either: a replica or a fail-over relies on it.
+    this.keyspace.mayDeleteExpired = (gate & GATE_PAUSED) === 0;
+    if (this.config.values.maxmemory > 0) gate |= GATE_MEMORY_LIMIT;
+    if (this.isLoading) gate |= GATE_LOADING;
+    this.#gate = gate;
+  }
+
+  /** Runs one request; the reply is appended to the writer. */
+  execute(session: Session, request: Request): number {
+    const command = this.commands.resolve(request);
+    if (
+      ((session.flags & SESSION_GATED) | this.#gate) !== 0 ||
+      command === undefined ||
+      command.run === undefined ||
+      !command.acceptsCount(request.count)
+    ) {
+      return this.#executeGated(session, request, command);
+    }
+    this.#run(session, request, command);
+    return EXECUTED;
+  }
+
+  // The gate ------------------------------------------------------------------------------------------------------
+
+  /** The checks in the order of Redis 7.0 server.c, processCommand. */
+  #executeGated(session: Session, request: Request, command: RuntimeCommand | undefined): number {
+    this.#reply.version = session.protocolVersion;
+    const mark = this.#reply.position;
+    let outcome = EXECUTED;
+    const refusal = this.#refusal(session, request, command);
+    if (refusal !== undefined) {
+      this.#refuse(session, command, refusal);
+    } else if (session.has(SESSION_CLOSE_NOW)) {
+      return EXECUTED;
+    } else if (session.has(SESSION_MULTI) && !RUN_INSIDE_MULTI.has(command!.fullName)) {
+      this.#enqueue(session, request, command!);
+    } else if (this.#mustWait(session, command!)) {
+      outcome = POSTPONED;
+    } else {
+      this.#run(session, request, command!);
+    }
+    if (session.has(SESSION_REPLY_OFF | SESSION_REPLY_SKIP)) this.#reply.truncate(mark);
+    if (outcome === EXECUTED) {
+      session.clear(SESSION_REPLY_SKIP);
+      if (session.has(SESSION_REPLY_SKIP_NEXT)) {
+        session.clear(SESSION_REPLY_SKIP_NEXT);
+        session.raise(SESSION_REPLY_SKIP);
+      }
+    }
+    return outcome;
+  }
+
+  #refusal(session: Session, request: Request, command: RuntimeCommand | undefined): ErrorReply | undefined {
+    if (command === undefined) return this.#unknownCommand(session, request);
+    if (command.subcommands !== undefined && request.count >= 2) {
+      return unknownSubcommand(request.text(1), command.fullName);
+    }
+    if (!command.acceptsCount(request.count)) return wrongArity(command.fullName);
+    assert(command.run !== undefined, `the row of ${command.fullName} has a handler`);
+    if (session.has(SESSION_UNAUTHENTICATED) && (command.flags & FLAG_NO_AUTH) === 0) return NOT_AUTHENTICATED;
+    if (session.has(SESSION_MULTI) && (command.flags & FLAG_NO_MULTI) !== 0) return NOT_IN_TRANSACTION;
+    if ((this.#gate & GATE_MEMORY_LIMIT) !== 0 && this.#isOutOfMemory(session, command)) return OUT_OF_MEMORY;
+    if ((this.#gate & GATE_LOADING) !== 0 && (command.flags & FLAG_LOADING) === 0) return LOADING;
+    return undefined;
+  }
+
+  #unknownCommand(session: Session, request: Request): ErrorReply | undefined {
+    const name = request.text(0);
+    if (HTTP_WORDS.has(name.toLowerCase())) {
+      this.#log.warning(
+        'Possible SECURITY ATTACK detected. It looks like somebody is sending POST or Host: commands to Redis. ' +
+          'This is likely due to an attacker attempting to use Cross Protocol Scripting to compromise your Redis ' +
+          'instance. Connection aborted.',
+      );
+      session.raise(SESSION_CLOSE_NOW);
+      return undefined;
+    }
+    let args = '';
+    for (let i = 1; i < request.count && args.length < UNKNOWN_NAME_BYTES_MAX; i++) {
+      args += `'${request.text(i).slice(0, UNKNOWN_NAME_BYTES_MAX - args.length)}' `;
+    }
+    return new ErrorReply(
+      `ERR unknown command '${name.slice(0, UNKNOWN_NAME_BYTES_MAX)}', with args beginning with: ${args}`,
+    );
+  }
+
+  #isOutOfMemory(session: Session, command: RuntimeCommand): boolean {
+    if (Number(this.config.values.maxmemory) >= this.#allocator.usedBytes) return false;
+    const isTransaction = command.fullName === 'exec';
+    if (isTransaction) return session.queue.some((queued) => (queued.command.flags & FLAG_DENY_OOM) !== 0);
+    return (command.flags & FLAG_DENY_OOM) !== 0;
+  }
+
+  #mustWait(session: Session, command: RuntimeCommand): boolean {
+    if ((this.#gate & GATE_PAUSED) === 0) return false;
+    if (this.#control[STATE_PAUSE_MODE] === PAUSE_ALL) return true;
+    const mayWrite = (flags: number) => (flags & (FLAG_WRITE | FLAG_MAY_REPLICATE)) !== 0;
+    if (command.fullName === 'exec') return session.queue.some((queued) => mayWrite(queued.command.flags));
+    return mayWrite(command.flags);
+  }
+
+  #enqueue(session: Session, request: Request, command: RuntimeCommand): void {
+    const copy = request.copy();
+    session.queue.push({ command, request: copy });
+    session.queuedBytes += copy.buffer.length;
+    this.#reply.simple('QUEUED');
+  }
+
+  #refuse(session: Session, command: RuntimeCommand | undefined, error: ErrorReply): void {
+    if (session.has(SESSION_MULTI)) session.raise(SESSION_DIRTY_EXEC);
+    // EXEC that is refused ends the transaction (server.c, rejectCommand).
+    if (command?.fullName === 'exec') {
+      this.#call!.services.transactions.discard(session);
+      this.#replyError(new ErrorReply(`EXECABORT Transaction discarded because of: ${error.line}`));
+    } else {
+      this.#replyError(error);
+    }
+    if (command !== undefined) this.statistics.commandRejected(command.id);
+  }
+
+  // Running -------------------------------------------------------------------------------------------------------
+
+  #run(session: Session, request: Request, command: RuntimeCommand): void {
+    const call = this.#call!;
+    const reply = this.#reply;
+    const { keyspace } = this;
+    call.request = request;
+    call.session = session;
+    call.command = command;
+    call.database = keyspace.databases[session.databaseIndex]!;
+    call.effects = undefined;
+    session.lastCommandId = command.id;
+    reply.version = session.protocolVersion;
+    keyspace.setTime(this.#wallAtEntry + Math.floor((this.#micros - this.#microsAtEntry) / 1000));
+    const mark = reply.position;
+    const dirty = keyspace.dirty;
+
+    try {
+      command.run!(call);
+    } catch (error) {
+      reply.truncate(mark);
+      this.#fail(command, error);
+    }
+
+    const ended = this.#clock.monotonicMicros();
+    this.statistics.commandRun(command.id, ended - this.#micros);
+    this.#micros = ended;
+    if (keyspace.dirty !== dirty) this.#afterChange(request, command, call);
+  }
+
+  /** Runs a command that MULTI had queued: its own errors, its own reply. */
+  runQueued(call: Call, queued: QueuedCommand): void {
+    const { session, request, command } = call;
+    this.#run(session, queued.request, queued.command);
+    call.request = request;
+    call.command = command;
+  }
+
+  #fail(command: RuntimeCommand, error: unknown): void {
+    if (error instanceof ErrorReply) {
+      this.#replyError(error);
+    } else if (error instanceof OutOfMemoryError) {
+      this.#replyError(OUT_OF_MEMORY);
+    } else {
+      throw error;
+    }
+    this.statistics.commandFailed(command.id);
+  }
+
+  #replyError(error: ErrorReply): void {
+    this.#reply.error(error);
+    this.statistics.errorReplied(error.code);
+  }
+
+  #afterChange(request: Request, command: RuntimeCommand, call: Call): void {
+    assert(
+      (command.flags & FLAG_WRITE) !== 0 || command.fullName === 'exec' || command.fullName === 'debug',
+      `${command.fullName} changed the data although its row does not say so`,
+    );
+    // EXEC itself changes nothing: its commands were reported one by one.
+    if (this.sink === undefined || command.fullName === 'exec') return;
+    this.sink.append(call.database.index, request, call.effects);
+  }
+
+  /** A key was deleted because its time had passed: its deletion is an effect too. */
+  keyExpired(database: Database, key: Uint8Array): void {
+    if (this.sink === undefined) return;
+    const verb = this.config.values['lazyfree-lazy-expire'] ? 'UNLINK' : 'DEL';
+    this.sink.append(database.index, Request.of([Buffer.from(verb), key]), undefined);
+  }
+
+  /** Ends a session's claims on shared state: its transaction and watched keys. */
+  endSession(session: Session): void {
+    this.#call!.services.transactions.discard(session);
+    if (session.watchMarker !== 0) this.keyspace.watches.freeMarker(session.watchMarker);
+    session.watchMarker = 0;
+  }
+
+  /** Forgets what a session has queued and watches. */
+  discardTransaction(session: Session): void {
+    this.#call!.services.transactions.discard(session);
+  }
+
+  /** A frame that cannot be read: the error, and the end of the connection. */
+  protocolError(session: Session, text: string): void {
+    this.#reply.version = session.protocolVersion;
+    this.#replyError(new ErrorReply(`ERR ${text}`));
+    session.raise(SESSION_CLOSE_AFTER_REPLY);
+  }
+}
+
+/** The rows under the names that `rename-command` gives them; an empty name removes a command. */
+function renamed(rows: typeof ALL_COMMANDS, config: Config): typeof ALL_COMMANDS {
+  const names = new Map(config.fileOnly.renamedCommands.map(({ from, to }) => [from.toLowerCase(), to.toLowerCase()]));
+  if (names.size === 0) return rows;
+  return rows
+    .filter((row) => names.get(row.name) !== '')
+    .map((row) => ({ ...row, name: names.get(row.name) ?? row.name }));
+}

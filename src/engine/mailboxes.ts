@@ -1,0 +1,96 @@
+/**
+ * Mail between threads: a queue in the arena for each thread, filled under the store's lock, and a way to wake the
+ * receiver, which may sit in `epoll_wait` or in Node's event loop. Messages are small: a kind, a client, a number.
+ */
+import type { Arena, Ref } from '../memory/arena.ts';
+import type { Allocator } from '../memory/allocator.ts';
+import { CONTROL_ROOT_MAILBOXES } from '../memory/control-block.ts';
+import { clearWords, getDouble, getWord, setDouble, setWord } from '../memory/struct.ts';
+import { STATE_THREAD_EVENTS, STATE_THREAD_MAIL, THREADS_MAX } from './shared-state.ts';
+
+/** End the client's connection. */
+export const MAIL_KILL = 1;
+/** The pause is over: run what was postponed. */
+export const MAIL_UNPAUSED = 2;
+/** Stop serving and end the thread; the number is the exit code. */
+export const MAIL_STOP = 3;
+/** The configuration has changed: close what `bind` or `port` no longer name, open the new. */
+export const MAIL_CONFIG = 4;
+
+export interface Mail {
+  readonly kind: number;
+  readonly clientId: number;
+  readonly value: number;
+}
+
+// A message.
+const NEXT = 0;
+const KIND = 1;
+const CLIENT_DOUBLE = 1;
+const VALUE_DOUBLE = 2;
+const MESSAGE_BYTES = 24;
+
+// The header: first and last message by thread.
+const QUEUE_WORDS = 2;
+
+export class Mailboxes {
+  readonly #allocator: Allocator;
+  readonly #arena: Arena;
+  readonly #header: Ref;
+
+  constructor(allocator: Allocator) {
+    this.#allocator = allocator;
+    this.#arena = allocator.arena;
+    const { control } = allocator.arena;
+    if (control[CONTROL_ROOT_MAILBOXES] === 0) {
+      const header = allocator.allocate(THREADS_MAX * QUEUE_WORDS * 4);
+      clearWords(allocator.arena, header, THREADS_MAX * QUEUE_WORDS);
+      control[CONTROL_ROOT_MAILBOXES] = header;
+    }
+    this.#header = control[CONTROL_ROOT_MAILBOXES]!;
+  }
+
+  /** Puts a message into a thread's box; `wake` it afterwards. Under the lock. */
+  post(thread: number, mail: Mail): void {
+    const arena = this.#arena;
+    const message = this.#allocator.allocate(MESSAGE_BYTES);
+    setWord(arena, message, NEXT, 0);
+    setWord(arena, message, KIND, mail.kind);
+    setDouble(arena, message, CLIENT_DOUBLE, mail.clientId);
+    setDouble(arena, message, VALUE_DOUBLE, mail.value);
+    const last = getWord(arena, this.#header, thread * QUEUE_WORDS + 1);
+    if (last === 0) setWord(arena, this.#header, thread * QUEUE_WORDS, message);
+    else setWord(arena, last, NEXT, message);
+    setWord(arena, this.#header, thread * QUEUE_WORDS + 1, message);
+  }
+
+  /** Takes the oldest message of a thread, or undefined. Under the lock. */
+  take(thread: number): Mail | undefined {
+    const arena = this.#arena;
+    const message = getWord(arena, this.#header, thread * QUEUE_WORDS);
+    if (message === 0) return undefined;
+    const mail = {
+      kind: getWord(arena, message, KIND),
+      clientId: getDouble(arena, message, CLIENT_DOUBLE),
+      value: getDouble(arena, message, VALUE_DOUBLE),
+    };
+    const next = getWord(arena, message, NEXT);
+    setWord(arena, this.#header, thread * QUEUE_WORDS, next);
+    if (next === 0) setWord(arena, this.#header, thread * QUEUE_WORDS + 1, 0);
+    this.#allocator.free(message);
+    return mail;
+  }
+
+  /** Registers how a thread is woken: an event descriptor, or 0 when it waits for its mail word. */
+  setEventDescriptor(thread: number, descriptor: number): void {
+    this.#arena.control[STATE_THREAD_EVENTS + thread] = descriptor;
+  }
+
+  /** Wakes a thread. `signal` writes to an event descriptor. No lock needed. */
+  wake(thread: number, signal: (eventDescriptor: number) => void): void {
+    Atomics.add(this.#arena.control, STATE_THREAD_MAIL + thread, 1);
+    Atomics.notify(this.#arena.control, STATE_THREAD_MAIL + thread);
+    const descriptor = this.#arena.control[STATE_THREAD_EVENTS + thread]!;
+    if (descriptor !== 0) signal(descriptor);
+  }
+}

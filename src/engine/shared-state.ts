@@ -1,0 +1,32 @@
+/** The engine's words in the control block: state that all threads see, written under the store's lock. */
+import { CONTROL_ENGINE } from '../memory/control-block.ts';
+
+/** CLIENT PAUSE: 0 none, 1 commands that may write, 2 all. */
+export const STATE_PAUSE_MODE = CONTROL_ENGINE;
+/** DEBUG SET-ACTIVE-EXPIRE 0. */
+export const STATE_ACTIVE_EXPIRE_OFF = CONTROL_ENGINE + 1;
+/** A thread number is the index of its mailbox; how many were given out. */
+export const STATE_THREAD_COUNT = CONTROL_ENGINE + 2;
+/** Clients connected. */
+export const STATE_CLIENT_COUNT = CONTROL_ENGINE + 3;
+
+export const PAUSE_NONE = 0;
+export const PAUSE_WRITE = 1;
+export const PAUSE_ALL = 2;
+
+/** Doubles (index in `arena.counters`). */
+const DOUBLES = CONTROL_ENGINE / 2 + 8;
+/** When the pause ends, Unix time in ms. */
+export const STATE_PAUSE_END = DOUBLES;
+export const STATE_NEXT_CLIENT_ID = DOUBLES + 1;
+/** When the next round of periodic duties is due, Unix time in ms. */
+export const STATE_NEXT_CRON = DOUBLES + 2;
+/** Bytes that input buffers and unsent replies of all clients take. */
+export const STATE_CLIENT_BYTES = DOUBLES + 3;
+/** Used bytes when the server had started, before any data. */
+export const STATE_STARTUP_BYTES = DOUBLES + 4;
+
+/** By thread: its event descriptor, and the word that is notified when it has mail (atomic). */
+export const STATE_THREAD_EVENTS = CONTROL_ENGINE + 64;
+export const STATE_THREAD_MAIL = CONTROL_ENGINE + 64 + 4096;
+export const THREADS_MAX = 4096;

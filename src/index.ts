@@ -1,0 +1,80 @@
+/**
+ * redis-clone-ts as a library: a Redis-compatible server inside a Node program, for tests, tools and small services.
+ *
+ * ```ts
+ * import { createServer } from 'redis-clone-ts';
+ *
+ * const server = await createServer({ port: 0 });
+ * const client = new Redis(server.url);
+ * // …
+ * await server.close();
+ * ```
+ *
+ * The server's own threads do the work: the caller's event loop stays free.
+ */
+import { Config } from './config/config.ts';
+import { DIRECTIVE_NAMES } from './config/directives.ts';
+import type { DirectiveName } from './config/directives.ts';
+import { Supervisor } from './servers/supervisor.ts';
+import { PROGRAM } from './version.ts';
+
+/** Any directive of redis.conf, by its name; several words as an array (`{ save: ['900', '1'] }`). */
+export type ServerOptions = {
+  readonly [Name in DirectiveName]?: string | number | boolean | readonly (string | number)[];
+};
+
+export interface Server {
+  /** The TCP port that was taken; 0 if the server listens on a Unix socket only. */
+  readonly port: number;
+  /** What clients connect to: `redis://127.0.0.1:49152`, or `unix:///path`. */
+  readonly url: string;
+  /** Settles with 0 when the server has ended by itself (SHUTDOWN), with another number when it failed. */
+  readonly ended: Promise<number>;
+  /** Ends the server: connections, threads and files are closed when the promise settles. */
+  close(): Promise<void>;
+}
+
+/**
+ * Starts a server. Port 0 takes a free port (unlike in redis.conf, where it means no TCP at all: give
+ * `unixsocket` and no `port` for that). Without a port a free one is taken.
+ * @throws Error for an unknown option or a bad value, naming it, and when the port or socket cannot be had
+ */
+export async function createServer(options: ServerOptions = {}): Promise<Server> {
+  const config = new Config();
+  // A server inside a program does not talk unless it is told to.
+  const settings: ServerOptions = { loglevel: 'warning', ...options };
+  for (const [name, value] of Object.entries(settings)) {
+    if (!isDirective(name)) throw new Error(`unknown option '${name}'`);
+    if (value === undefined || (name === 'port' && Number(value) === 0)) continue;
+    const error = config.assign(name, words(value));
+    if (error !== undefined) throw new Error(`option '${name}': ${error}`);
+  }
+
+  const { unixsocket } = config.values;
+  const withTcp = options.port !== undefined || unixsocket === '';
+  if (!withTcp) config.assign('port', ['0']);
+  const wantsFreePort = options.port === undefined || Number(options.port) === 0;
+  const supervisor = await Supervisor.start({
+    config,
+    version: PROGRAM.version,
+    port: withTcp && !wantsFreePort ? config.values.port : 0,
+  });
+  const host = config.values.bind[0]?.replace(/^-/, '') ?? '127.0.0.1';
+  const { port } = supervisor;
+  return {
+    port,
+    url: port === 0 ? `unix://${unixsocket}` : `redis://${host.includes(':') ? `[${host}]` : host}:${port}`,
+    ended: supervisor.ended,
+    close: () => supervisor.stop(),
+  };
+}
+
+function isDirective(name: string): name is DirectiveName {
+  return (DIRECTIVE_NAMES as readonly string[]).includes(name);
+}
+
+function words(value: string | number | boolean | readonly (string | number)[]): string[] {
+  if (typeof value === 'boolean') return [value ? 'yes' : 'no'];
+  if (typeof value === 'string' || typeof value === 'number') return [String(value)];
+  return value.map(String);
+}

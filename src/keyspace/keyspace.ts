@@ -1,0 +1,246 @@
+/**
+ * The keyspace: all databases of a server, as one thread sees them, and `changed()`, the gate that every write passes.
+ *
+ * Header block, shared by all threads:
+ *     word 0       number of databases
+ *     word 1       snapshot epoch: entries of an older epoch are not in the running snapshot yet
+ *     words 2, 3   key of the hash function, random per server
+ *     word 4       first detached database that waits to be freed
+ *     word 5       number of keys under WATCH
+ *     doubles 4 …  counters: COUNTER_* below
+ *     words 32 …   references of the databases' headers
+ */
+import { strict as assert } from 'node:assert';
+import type { Arena, Ref } from '../memory/arena.ts';
+import type { Allocator } from '../memory/allocator.ts';
+import { CONTROL_ROOT_KEYSPACE } from '../memory/control-block.ts';
+import { clearWords, getDouble, getWord, setDouble, setWord } from '../memory/struct.ts';
+import type { RandomSource } from '../util/random.ts';
+import { AccessClock } from './access-clock.ts';
+import { DATABASE_WORDS, Database } from './database.ts';
+import { ENTRY_META, FLAG_APART, getApart } from './entry.ts';
+import { StringValues } from './string-values.ts';
+import { Watches } from './watches.ts';
+
+const DATABASE_COUNT = 0;
+const EPOCH = 1;
+const HASH_KEY_0 = 2;
+const HASH_KEY_1 = 3;
+const DETACHED = 4;
+const DATABASES = 32;
+
+/** Counters by name, doubles in the header. `dirty` counts changes since the last save. */
+const COUNTERS = {
+  dirty: 4,
+  hits: 5,
+  misses: 6,
+  expired: 7,
+  expiredTimeCapReached: 8,
+  expiredStaleRatio: 9,
+  evicted: 10,
+  lazyFreed: 11,
+  expireCycleMicros: 12,
+} as const;
+export type KeyspaceCounter = keyof typeof COUNTERS;
+
+/** A detached database's next one in the list: the word after its own. */
+const DETACHED_NEXT = DATABASE_WORDS;
+
+/** What the layers above want to hear. */
+export interface KeyspaceObserver {
+  /** A key was deleted because its time had passed: propagate its deletion. */
+  keyExpired(database: Database, key: Uint8Array): void;
+  /** An event of one of the classes in `notifyMask`. */
+  notify(eventClass: number, event: string, database: Database, key: Uint8Array, start: number, end: number): void;
+  /** The entry is about to change and its state is not in the running snapshot yet. */
+  preserve(database: Database, entry: Ref): void;
+}
+
+export class Keyspace {
+  readonly arena: Arena;
+  readonly allocator: Allocator;
+  readonly random: RandomSource;
+  readonly accessClock: AccessClock;
+  readonly databases: readonly Database[];
+  readonly strings: StringValues;
+  readonly watches: Watches;
+  readonly hashKey0: number;
+  readonly hashKey1: number;
+  readonly #header: Ref;
+  observer: KeyspaceObserver | undefined;
+  /** Unix time in ms that expiry is judged by; set before each command. */
+  now = 0;
+  /** False while clients are paused or commands of a master are applied: dead keys look dead but stay. */
+  mayDeleteExpired = true;
+  /** Which event classes somebody listens to (NOTIFY_*). */
+  notifyMask = 0;
+  /** The running snapshot's epoch, as of the moment the lock was taken. */
+  epoch = 0;
+
+  /** The keyspace in this arena; the first thread to come creates it. */
+  constructor(allocator: Allocator, random: RandomSource, databaseCount: number) {
+    const arena = allocator.arena;
+    this.arena = arena;
+    this.allocator = allocator;
+    this.random = random;
+    this.accessClock = new AccessClock(random);
+    if (arena.control[CONTROL_ROOT_KEYSPACE] === 0) createKeyspace(allocator, random, databaseCount);
+    this.#header = arena.control[CONTROL_ROOT_KEYSPACE]!;
+    this.hashKey0 = getWord(arena, this.#header, HASH_KEY_0);
+    this.hashKey1 = getWord(arena, this.#header, HASH_KEY_1);
+    const databases: Database[] = [];
+    for (let index = 0; index < getWord(arena, this.#header, DATABASE_COUNT); index++) {
+      databases.push(new Database(this, index, getWord(arena, this.#header, DATABASES + index)));
+    }
+    this.databases = databases;
+    this.strings = new StringValues(this);
+    this.watches = new Watches(allocator, this.hashKey0, this.hashKey1);
+  }
+
+  /** Brings this thread's view up to date; called whenever the lock was taken. */
+  enter(wallMillis: number): void {
+    this.arena.refresh();
+    this.epoch = getWord(this.arena, this.#header, EPOCH);
+    this.setTime(wallMillis);
+  }
+
+  setTime(wallMillis: number): void {
+    this.now = wallMillis;
+    this.accessClock.setTime(wallMillis);
+  }
+
+  // Changes -------------------------------------------------------------------------------------------------------
+
+  /**
+   * The one gate of every change to a key, called after it: counts it, tells transactions that watch the key, and
+   * listeners of keyspace events.
+   * @param event the event's name as Redis has it (`set`, `del`, `expire`, …)
+   */
+  changed(database: Database, key: Uint8Array, start: number, end: number, eventClass: number, event: string): void {
+    this.addDirty(1);
+    if (this.watches.count > 0) this.watches.touch(database.index, key, start, end);
+    if ((this.notifyMask & eventClass) !== 0) this.observer?.notify(eventClass, event, database, key, start, end);
+  }
+
+  /** An event that is no change by itself (`new`, `keymiss`), or the second one of a change already counted. */
+  event(database: Database, key: Uint8Array, start: number, end: number, eventClass: number, event: string): void {
+    if ((this.notifyMask & eventClass) !== 0) this.observer?.notify(eventClass, event, database, key, start, end);
+  }
+
+  /** A key was deleted because its time had passed. Its deletion is propagated, but is no change made by a client. */
+  expired(database: Database, key: Uint8Array): void {
+    this.count('expired', 1);
+    if (this.watches.count > 0) this.watches.touch(database.index, key, 0, key.length);
+    this.observer?.keyExpired(database, key);
+  }
+
+  preserve(database: Database, entry: Ref): void {
+    this.observer?.preserve(database, entry);
+  }
+
+  // Values ----------------------------------------------------------------------------------------------------------
+
+  /** Frees what an entry's value holds outside of the entry's own block. */
+  freeValue(entry: Ref): void {
+    if ((getWord(this.arena, entry, ENTRY_META) & FLAG_APART) !== 0) this.allocator.free(getApart(this.arena, entry));
+  }
+
+  // Detached databases ------------------------------------------------------------------------------------------------
+
+  newDatabaseHeader(): Ref {
+    const header = this.allocator.allocate((DATABASE_WORDS + 2) * 4);
+    Database.initialize(this.allocator, header);
+    setWord(this.arena, header, DETACHED_NEXT, 0);
+    return header;
+  }
+
+  /** Frees a detached database, now or in slices by `dismantleDetached`. */
+  discard(header: Ref, isLazy: boolean): void {
+    const database = new Database(this, -1, header);
+    database.expiryCursor = 0;
+    if (!isLazy) {
+      database.dismantle(() => false);
+      return;
+    }
+    this.count('lazyFreed', database.keyCount);
+    setWord(this.arena, header, DETACHED_NEXT, getWord(this.arena, this.#header, DETACHED));
+    setWord(this.arena, this.#header, DETACHED, header);
+  }
+
+  /** Frees keys of detached databases until told to stop; false when there is nothing left to free. */
+  dismantleDetached(shouldStop: () => boolean): boolean {
+    const header = getWord(this.arena, this.#header, DETACHED);
+    if (header === 0) return false;
+    const next = getWord(this.arena, header, DETACHED_NEXT);
+    if (new Database(this, -1, header).dismantle(shouldStop)) setWord(this.arena, this.#header, DETACHED, next);
+    return true;
+  }
+
+  /** Keys of detached databases that wait to be freed. */
+  get lazyPendingCount(): number {
+    let count = 0;
+    let header = getWord(this.arena, this.#header, DETACHED);
+    while (header !== 0) {
+      count += new Database(this, -1, header).keyCount;
+      header = getWord(this.arena, header, DETACHED_NEXT);
+    }
+    return count;
+  }
+
+  // Counters ----------------------------------------------------------------------------------------------------------
+
+  counter(name: KeyspaceCounter): number {
+    return getDouble(this.arena, this.#header, COUNTERS[name]);
+  }
+
+  setCounter(name: KeyspaceCounter, value: number): void {
+    setDouble(this.arena, this.#header, COUNTERS[name], value);
+  }
+
+  count(name: KeyspaceCounter, by: number): void {
+    setDouble(this.arena, this.#header, COUNTERS[name], getDouble(this.arena, this.#header, COUNTERS[name]) + by);
+  }
+
+  /** Sets the counters to zero that CONFIG RESETSTAT forgets; `dirty` is no statistic. */
+  resetStatistics(): void {
+    for (const name of Object.keys(COUNTERS) as KeyspaceCounter[]) if (name !== 'dirty') this.setCounter(name, 0);
+  }
+
+  get dirty(): number {
+    return getDouble(this.arena, this.#header, COUNTERS.dirty);
+  }
+
+  addDirty(by: number): void {
+    setDouble(this.arena, this.#header, COUNTERS.dirty, getDouble(this.arena, this.#header, COUNTERS.dirty) + by);
+  }
+
+  countHit(): void {
+    setDouble(this.arena, this.#header, COUNTERS.hits, getDouble(this.arena, this.#header, COUNTERS.hits) + 1);
+  }
+
+  countMiss(): void {
+    setDouble(this.arena, this.#header, COUNTERS.misses, getDouble(this.arena, this.#header, COUNTERS.misses) + 1);
+  }
+
+  checkInvariants(): void {
+    for (const database of this.databases) database.checkInvariants();
+    this.allocator.checkInvariants();
+  }
+}
+
+function createKeyspace(allocator: Allocator, random: RandomSource, databaseCount: number): void {
+  assert(databaseCount > 0);
+  const arena = allocator.arena;
+  const words = DATABASES + databaseCount;
+  const header = allocator.allocate(words * 4);
+  clearWords(arena, header, words);
+  setWord(arena, header, DATABASE_COUNT, databaseCount);
+  setWord(arena, header, HASH_KEY_0, random.nextUint32());
+  setWord(arena, header, HASH_KEY_1, random.nextUint32());
+  for (let index = 0; index < databaseCount; index++) {
+    const database = allocator.allocate((DATABASE_WORDS + 2) * 4);
+    Database.initialize(allocator, database);
+    setWord(arena, header, DATABASES + index, database);
+  }
+  arena.control[CONTROL_ROOT_KEYSPACE] = header;
+}

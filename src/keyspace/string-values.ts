@@ -1,0 +1,246 @@
+/**
+ * String values: reading them, and the few ways they change.
+ *
+ * Integers are kept as their canonical text and marked with Redis' `int` encoding: GET copies the bytes, INCR reads
+ * and writes up to 20 digits in place.
+ */
+import { strict as assert } from 'node:assert';
+import type { Ref } from '../memory/arena.ts';
+import type { Arena } from '../memory/arena.ts';
+import type { Allocator } from '../memory/allocator.ts';
+import { byteOffset, bytesOf, getWord, setWord } from '../memory/struct.ts';
+import type { BorrowedBytes } from '../memory/struct.ts';
+import { copyBytes } from '../util/bytes.ts';
+import { integerLength, parseInt64, parseInteger, writeInteger } from '../util/numbers.ts';
+import type { Database } from './database.ts';
+import {
+  APART_BYTES,
+  EMBEDDED_VALUE_BYTES_MAX,
+  ENCODING_EMBSTR,
+  ENCODING_INT,
+  ENCODING_RAW,
+  ENTRY_KEY_LENGTH,
+  ENTRY_META,
+  ENTRY_VALUE,
+  FLAG_APART,
+  FLAG_EXPIRES,
+  TYPE_STRING,
+  encodingOfMeta,
+  getApart,
+  makeMeta,
+  setApart,
+  typeOfMeta,
+  valueOffset,
+  withEncoding,
+} from './entry.ts';
+import type { Keyspace } from './keyspace.ts';
+
+/** Longest decimal text of an int64. */
+const INT64_DIGITS_MAX = 20;
+/** Longer strings than this are `raw` (object.c, OBJ_ENCODING_EMBSTR_SIZE_LIMIT). */
+const EMBSTR_BYTES_MAX = 44;
+/** A string that grows gets this much room ahead: doubling up to 1 MiB, then 1 MiB more (sds.c, sdsMakeRoomFor). */
+const GROWTH_BYTES_MAX = 1024 * 1024;
+
+export class StringValues {
+  readonly #arena: Arena;
+  readonly #allocator: Allocator;
+  readonly #digits = new Uint8Array(INT64_DIGITS_MAX);
+
+  constructor(keyspace: Keyspace) {
+    this.#arena = keyspace.arena;
+    this.#allocator = keyspace.allocator;
+  }
+
+  length(entry: Ref): number {
+    return getWord(this.#arena, entry, ENTRY_VALUE);
+  }
+
+  /** Points `view` at the string's bytes. */
+  borrow(entry: Ref, view: BorrowedBytes): void {
+    const arena = this.#arena;
+    const meta = getWord(arena, entry, ENTRY_META);
+    const length = getWord(arena, entry, ENTRY_VALUE);
+    if ((meta & FLAG_APART) !== 0) {
+      const block = getApart(arena, entry);
+      view.bytes = bytesOf(arena, block);
+      view.start = byteOffset(block);
+    } else {
+      view.bytes = bytesOf(arena, entry);
+      view.start = byteOffset(entry) + valueOffset(getWord(arena, entry, ENTRY_KEY_LENGTH), meta);
+    }
+    view.end = view.start + length;
+  }
+
+  /**
+   * Sets a key to a string, whatever it was before.
+   * @param keepsExpiry leave the key's expiry time (SET … KEEPTTL); otherwise it becomes persistent
+   */
+  set(
+    database: Database,
+    key: Uint8Array,
+    keyStart: number,
+    keyEnd: number,
+    value: Uint8Array,
+    start: number,
+    end: number,
+    keepsExpiry: boolean,
+  ): Ref {
+    const entry = database.lookupWrite(key, keyStart, keyEnd);
+    if (entry === 0) return this.#create(database, key, keyStart, keyEnd, value, start, end);
+    const kept = keepsExpiry ? entry : database.clearExpiry(entry);
+    return this.overwrite(database, kept, value, start, end, encodingFor(value, start, end));
+  }
+
+  #create(
+    database: Database,
+    key: Uint8Array,
+    keyStart: number,
+    keyEnd: number,
+    value: Uint8Array,
+    start: number,
+    end: number,
+  ): Ref {
+    const length = end - start;
+    const encoding = encodingFor(value, start, end);
+    if (length > EMBEDDED_VALUE_BYTES_MAX) {
+      const block = this.#allocator.allocate(length);
+      copyBytes(bytesOf(this.#arena, block), byteOffset(block), value, start, end);
+      const meta = makeMeta(TYPE_STRING, encoding, FLAG_APART, 0);
+      const entry = database.create(key, keyStart, keyEnd, meta, APART_BYTES);
+      setWord(this.#arena, entry, ENTRY_VALUE, length);
+      setApart(this.#arena, entry, block);
+      return entry;
+    }
+    const meta = makeMeta(TYPE_STRING, encoding, 0, 0);
+    const entry = database.create(key, keyStart, keyEnd, meta, length);
+    setWord(this.#arena, entry, ENTRY_VALUE, length);
+    copyBytes(bytesOf(this.#arena, entry), database.tailOffset(entry), value, start, end);
+    return entry;
+  }
+
+  /** Replaces the whole value of an entry. Returns the entry, which may have moved. */
+  overwrite(
+    database: Database,
+    entry: Ref,
+    value: Uint8Array,
+    start: number,
+    end: number,
+    encoding: number = encodingFor(value, start, end),
+  ): Ref {
+    database.willChange(entry);
+    const meta = getWord(this.#arena, entry, ENTRY_META);
+    let shaped = entry;
+    if (typeOfMeta(meta) !== TYPE_STRING) shaped = this.#becomeString(database, entry);
+    shaped = this.#fit(database, shaped, end - start, 0, false);
+    setWord(this.#arena, shaped, ENTRY_META, withEncoding(getWord(this.#arena, shaped, ENTRY_META), encoding));
+    copyBytes(this.#bytes, this.#offset, value, start, end);
+    return shaped;
+  }
+
+  /** Replaces the value by an integer; written in place when it was one of as many characters. */
+  overwriteInteger(database: Database, entry: Ref, value: number): Ref {
+    const encoding = encodingOfMeta(getWord(this.#arena, entry, ENTRY_META));
+    if (encoding === ENCODING_INT && this.length(entry) === integerLength(value)) {
+      database.willChange(entry);
+      setWord(this.#arena, entry, ENTRY_META, withEncoding(getWord(this.#arena, entry, ENTRY_META), ENCODING_INT));
+      writeInteger(bytesOf(this.#arena, entry), database.tailOffset(entry), value);
+      return entry;
+    }
+    const end = writeInteger(this.#digits, 0, value);
+    return this.overwrite(database, entry, this.#digits, 0, end, ENCODING_INT);
+  }
+
+  #becomeString(database: Database, entry: Ref): Ref {
+    const meta = getWord(this.#arena, entry, ENTRY_META);
+    assert((meta & FLAG_APART) === 0);
+    return database.reshape(entry, makeMeta(TYPE_STRING, ENCODING_RAW, meta & FLAG_EXPIRES, meta >>> 16), 0, 0);
+  }
+
+  /**
+   * Makes the value `length` bytes long and hands its bytes out for writing; bytes beyond the old length are zero.
+   * The encoding becomes `raw`, as it does in Redis for values that are edited in place.
+   */
+  edit(database: Database, entry: Ref, length: number, view: BorrowedBytes): Ref {
+    database.willChange(entry);
+    const oldLength = this.length(entry);
+    const shaped = this.#fit(database, entry, length, Math.min(oldLength, length), length > oldLength);
+    setWord(this.#arena, shaped, ENTRY_META, withEncoding(getWord(this.#arena, shaped, ENTRY_META), ENCODING_RAW));
+    view.bytes = this.#bytes;
+    view.start = this.#offset;
+    view.end = this.#offset + length;
+    if (length > oldLength) view.bytes.fill(0, view.start + oldLength, view.end);
+    return shaped;
+  }
+
+  /** The string's bytes in #bytes at #offset, set by #fit. */
+  #bytes: Uint8Array = new Uint8Array(0);
+  #offset = 0;
+
+  /** Gives the value room for `length` bytes, its first `keptBytes` kept, and sets its length. */
+  #fit(database: Database, entry: Ref, length: number, keptBytes: number, isGrowing: boolean): Ref {
+    const arena = this.#arena;
+    const meta = getWord(arena, entry, ENTRY_META);
+    const wantsApart = length > EMBEDDED_VALUE_BYTES_MAX;
+    if (!wantsApart && (meta & FLAG_APART) === 0) {
+      const shaped = database.reshape(entry, meta, length, keptBytes);
+      setWord(arena, shaped, ENTRY_VALUE, length);
+      this.#bytes = bytesOf(arena, shaped);
+      this.#offset = database.tailOffset(shaped);
+      return shaped;
+    }
+    return wantsApart
+      ? this.#fitApart(database, entry, length, keptBytes, isGrowing)
+      : this.#embed(database, entry, length, keptBytes);
+  }
+
+  #fitApart(database: Database, entry: Ref, length: number, keptBytes: number, isGrowing: boolean): Ref {
+    const arena = this.#arena;
+    const meta = getWord(arena, entry, ENTRY_META);
+    const wasApart = (meta & FLAG_APART) !== 0;
+    const oldBlock = wasApart ? getApart(arena, entry) : 0;
+    const usable = wasApart ? this.#allocator.usableBytes(oldBlock) : 0;
+    let block = oldBlock;
+    let shaped = entry;
+    if (length > usable || length * 2 < usable) {
+      block = this.#allocator.allocate(isGrowing ? length + Math.min(length, GROWTH_BYTES_MAX) : length);
+      const source = wasApart ? byteOffset(oldBlock) : database.tailOffset(entry);
+      const from = wasApart ? oldBlock : entry;
+      copyBytes(bytesOf(arena, block), byteOffset(block), bytesOf(arena, from), source, source + keptBytes);
+      if (wasApart) this.#allocator.free(oldBlock);
+      else shaped = database.reshape(entry, meta | FLAG_APART, APART_BYTES, 0);
+      setApart(arena, shaped, block);
+    }
+    setWord(arena, shaped, ENTRY_VALUE, length);
+    this.#bytes = bytesOf(arena, block);
+    this.#offset = byteOffset(block);
+    return shaped;
+  }
+
+  #embed(database: Database, entry: Ref, length: number, keptBytes: number): Ref {
+    const arena = this.#arena;
+    const block = getApart(arena, entry);
+    const meta = getWord(arena, entry, ENTRY_META);
+    const shaped = database.reshape(entry, meta & ~FLAG_APART, length, 0);
+    this.#bytes = bytesOf(arena, shaped);
+    this.#offset = database.tailOffset(shaped);
+    copyBytes(this.#bytes, this.#offset, bytesOf(arena, block), byteOffset(block), byteOffset(block) + keptBytes);
+    this.#allocator.free(block);
+    setWord(arena, shaped, ENTRY_VALUE, length);
+    return shaped;
+  }
+}
+
+/** The encoding that Redis gives a value that is set as a whole (object.c, tryObjectEncoding). */
+export function encodingFor(value: Uint8Array, start: number, end: number): number {
+  const length = end - start;
+  if (length <= INT64_DIGITS_MAX && length > 0 && isInt64(value, start, end)) return ENCODING_INT;
+  return length <= EMBSTR_BYTES_MAX ? ENCODING_EMBSTR : ENCODING_RAW;
+}
+
+function isInt64(value: Uint8Array, start: number, end: number): boolean {
+  // Most values are not numbers, and most of those do not begin like one.
+  const first = value[start]!;
+  if (first > 0x39 || (first < 0x30 && first !== 0x2d)) return false;
+  return !Number.isNaN(parseInteger(value, start, end)) || parseInt64(value, start, end) !== undefined;
+}

@@ -1,0 +1,44 @@
+/**
+ * The control block: the fixed words at the start of everything shared. One table of who owns which word.
+ *
+ * Int32 words unless a line says double; a double at index d covers words 2d and 2d+1. Everything is written under the
+ * store's lock, except the words marked "atomic".
+ */
+
+export const CONTROL_BYTES = 64 * 1024;
+
+// Arena and mutex: words 0 – 15.
+export const CONTROL_SEGMENT_COUNT = 0;
+/** Mutex (mutex.ts): state, owner thread, starving waiters (atomic), then statistics. */
+export const CONTROL_MUTEX = 4;
+/** Raised by whoever changes the configuration; threads reload when it moved (atomic read). */
+export const CONTROL_CONFIG_VERSION = 8;
+/** Root references: each layer finds its own header block here. */
+export const CONTROL_ROOT_KEYSPACE = 9;
+export const CONTROL_ROOT_CLIENTS = 10;
+export const CONTROL_ROOT_WATCHES = 11;
+export const CONTROL_ROOT_CONFIG = 12;
+export const CONTROL_ROOT_MAILBOXES = 13;
+export const CONTROL_ROOT_STATISTICS = 14;
+
+// Allocator counters: doubles 16 – 31 (words 32 – 63).
+/** Bytes in live blocks, rounded to their class. */
+export const COUNTER_USED_BYTES = 16;
+export const COUNTER_PEAK_BYTES = 17;
+/** Bytes in spans that hold live blocks. */
+export const COUNTER_SPAN_BYTES = 18;
+/** Bytes in free spans that the operating system still backs. */
+export const COUNTER_FREE_DIRTY_BYTES = 19;
+export const COUNTER_RELEASED_BYTES = 20;
+
+// Allocator lists: words 64 – 511.
+/** Heads of the lists of free spans, by length. */
+export const CONTROL_FREE_BINS = 64;
+/** Heads of the lists of partly used spans, by size class. */
+export const CONTROL_PARTIAL_SPANS = 192;
+/** By size class: live blocks, spans. */
+export const CONTROL_CLASS_LIVE = 320;
+export const CONTROL_CLASS_SPANS = 448;
+
+// Engine state: words 1024 – 10,239, named in engine/shared-state.ts.
+export const CONTROL_ENGINE = 1024;

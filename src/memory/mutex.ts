@@ -1,0 +1,120 @@
+/**
+ * The one lock of the store: a fair mutex on a futex word.
+ *
+ *     FREE ──lock──▶ LOCKED ──somebody waits──▶ CONTENDED ──unlock──▶ FREE, wake one
+ *                                                   └─unlock while a waiter starves──▶ HANDED, wake one
+ *
+ * Why not the plain three-state mutex: an unlocking serving thread takes the lock again long before a woken waiter
+ * runs, so the persistence thread would starve. A waiter that was woken and lost counts as starving; from then on an
+ * unlock leaves the lock in HANDED, which a newcomer cannot take: only a thread that has waited can.
+ *
+ * The owner's thread number is on record, so that the supervisor knows whether a thread died inside.
+ * After Ulrich Drepper, "Futexes Are Tricky" (mutex 2), with the hand-over of Go's `sync.Mutex` starvation mode.
+ */
+import { strict as assert } from 'node:assert';
+
+const FREE = 0;
+const LOCKED = 1;
+const CONTENDED = 2;
+const HANDED = 3;
+
+const SPINS_MAX = 40;
+/** A sleeping waiter looks again after this long, in case a thread died between unlock and wake. */
+const WAIT_MILLIS_MAX = 1000;
+
+/** Word offsets from the mutex' base in the control block. */
+const STATE = 0;
+const OWNER = 1;
+const STARVING = 2;
+export const MUTEX_WORDS = 4;
+
+export class Mutex {
+  readonly #words: Int32Array;
+  readonly #state: number;
+  readonly #owner: number;
+  readonly #starving: number;
+  readonly #threadNumber: number;
+  /** Acquisitions by this thread, and how many of them had to wait. */
+  acquisitionCount = 0;
+  contendedCount = 0;
+
+  /** @param threadNumber 1 or more; what `owner()` reports while this instance holds the lock. */
+  constructor(words: Int32Array, base: number, threadNumber: number) {
+    assert(threadNumber > 0);
+    this.#words = words;
+    this.#state = base + STATE;
+    this.#owner = base + OWNER;
+    this.#starving = base + STARVING;
+    this.#threadNumber = threadNumber;
+  }
+
+  lock(): void {
+    if (Atomics.compareExchange(this.#words, this.#state, FREE, LOCKED) !== FREE) this.#lockSlow();
+    this.#words[this.#owner] = this.#threadNumber;
+    this.acquisitionCount++;
+  }
+
+  /** Takes the lock only if nobody has it. */
+  tryLock(): boolean {
+    if (Atomics.compareExchange(this.#words, this.#state, FREE, LOCKED) !== FREE) return false;
+    this.#words[this.#owner] = this.#threadNumber;
+    this.acquisitionCount++;
+    return true;
+  }
+
+  unlock(): void {
+    assert(this.#words[this.#owner] === this.#threadNumber, 'unlock by a thread that does not hold the lock');
+    this.#words[this.#owner] = 0;
+    if (Atomics.load(this.#words, this.#starving) > 0) {
+      Atomics.store(this.#words, this.#state, HANDED);
+      Atomics.notify(this.#words, this.#state, 1);
+      return;
+    }
+    if (Atomics.exchange(this.#words, this.#state, FREE) === CONTENDED) Atomics.notify(this.#words, this.#state, 1);
+  }
+
+  /** Thread number of the holder, 0 when free. */
+  owner(): number {
+    return Atomics.load(this.#words, this.#owner);
+  }
+
+  /** True when some thread sleeps for the lock. */
+  hasWaiters(): boolean {
+    return Atomics.load(this.#words, this.#state) === CONTENDED || Atomics.load(this.#words, this.#starving) > 0;
+  }
+
+  #lockSlow(): void {
+    this.contendedCount++;
+    for (let spin = 0; spin < SPINS_MAX; spin++) {
+      if (
+        Atomics.load(this.#words, this.#state) === FREE &&
+        Atomics.compareExchange(this.#words, this.#state, FREE, LOCKED) === FREE
+      ) {
+        return;
+      }
+    }
+
+    let hasWaited = false;
+    let isStarving = false;
+    for (;;) {
+      const state = Atomics.load(this.#words, this.#state);
+      // Taken as CONTENDED, never LOCKED: others may sleep, and only CONTENDED makes the unlock wake one.
+      const takeable = state === FREE || (state === HANDED && hasWaited);
+      if (takeable) {
+        if (Atomics.compareExchange(this.#words, this.#state, state, CONTENDED) === state) break;
+        continue;
+      }
+      if (hasWaited && !isStarving) {
+        isStarving = true;
+        Atomics.add(this.#words, this.#starving, 1);
+        continue;
+      }
+      if (state === LOCKED && Atomics.compareExchange(this.#words, this.#state, LOCKED, CONTENDED) !== LOCKED) {
+        continue;
+      }
+      Atomics.wait(this.#words, this.#state, state === HANDED ? HANDED : CONTENDED, WAIT_MILLIS_MAX);
+      hasWaited = true;
+    }
+    if (isStarving) Atomics.sub(this.#words, this.#starving, 1);
+  }
+}

@@ -1,0 +1,55 @@
+/**
+ * Reading and writing fields of blocks: the named accessors behind which offset arithmetic stays.
+ *
+ * A word is an int32 at a multiple of 4 bytes from the block's start, a double a float64 at a multiple of 8.
+ */
+import { OFFSET_MASK, SEGMENT_SHIFT } from './arena.ts';
+import type { Arena, Ref } from './arena.ts';
+
+/** A stretch of bytes in a segment: borrowed, valid until the lock is released or the block changes. */
+export class BorrowedBytes {
+  bytes: Uint8Array = new Uint8Array(0);
+  start = 0;
+  end = 0;
+
+  get length(): number {
+    return this.end - this.start;
+  }
+
+  /** A copy that stays valid. */
+  copy(): Buffer {
+    return Buffer.from(this.bytes.slice(this.start, this.end).buffer as ArrayBuffer);
+  }
+}
+
+export function getWord(arena: Arena, ref: Ref, word: number): number {
+  return arena.words[ref >>> SEGMENT_SHIFT]![((ref & OFFSET_MASK) << 1) + word]!;
+}
+
+export function setWord(arena: Arena, ref: Ref, word: number, value: number): void {
+  arena.words[ref >>> SEGMENT_SHIFT]![((ref & OFFSET_MASK) << 1) + word] = value;
+}
+
+export function getDouble(arena: Arena, ref: Ref, double: number): number {
+  return arena.doubles[ref >>> SEGMENT_SHIFT]![(ref & OFFSET_MASK) + double]!;
+}
+
+export function setDouble(arena: Arena, ref: Ref, double: number, value: number): void {
+  arena.doubles[ref >>> SEGMENT_SHIFT]![(ref & OFFSET_MASK) + double] = value;
+}
+
+/** The segment's bytes, for use with `byteOffset`. */
+export function bytesOf(arena: Arena, ref: Ref): Uint8Array {
+  return arena.bytes[ref >>> SEGMENT_SHIFT]!;
+}
+
+/** Where the block starts in its segment, in bytes. */
+export function byteOffset(ref: Ref): number {
+  return (ref & OFFSET_MASK) << 3;
+}
+
+/** Zeroes the first `wordCount` words of a block. */
+export function clearWords(arena: Arena, ref: Ref, wordCount: number): void {
+  const base = (ref & OFFSET_MASK) << 1;
+  arena.words[ref >>> SEGMENT_SHIFT]!.fill(0, base, base + wordCount);
+}

@@ -1,0 +1,252 @@
+/**
+ * Replies into bytes, for RESP2 and RESP3. One writer per thread; the replies of a wake-up follow each other in its
+ * buffer, and the server sends each client its stretch.
+ *
+ * Types that RESP2 does not have are written as Redis 7.0 writes them for old clients: a map as a flat array, a set and a
+ * push as an array, a double and a big number as a bulk string, a boolean as an integer, null as `$-1` or `*-1`.
+ */
+import { copyBytes } from '../util/bytes.ts';
+import { formatDouble, writeInteger } from '../util/numbers.ts';
+import type { ErrorReply } from './error-reply.ts';
+
+const INITIAL_BYTES = 64 * 1024;
+/** After a wake-up that needed more, the buffer goes back to its first size. */
+const KEPT_BYTES_MAX = 1024 * 1024;
+/** Longest header line: type, 20 digits, CRLF. */
+const HEADER_BYTES_MAX = 32;
+
+const CR = 13;
+const LF = 10;
+const DOLLAR = 36;
+const PERCENT = 37;
+const ASTERISK = 42;
+const PLUS = 43;
+const COLON = 58;
+const EQUALS = 61;
+const GREATER = 62;
+const UNDERSCORE = 95;
+const TILDE = 126;
+const HASH = 35;
+const COMMA = 44;
+const PARENTHESIS = 40;
+
+export class ReplyWriter {
+  buffer: Buffer = Buffer.allocUnsafeSlow(INITIAL_BYTES);
+  /** Bytes written. */
+  position = 0;
+  /** The protocol version of the client that is served: 2 or 3. */
+  version = 2;
+  /** Error replies written, by whoever wants to notice one. */
+  errorCount = 0;
+  /** The line of the last one. */
+  lastError = '';
+
+  /** Makes room for `byteCount` more bytes. */
+  reserve(byteCount: number): void {
+    if (this.position + byteCount > this.buffer.length) this.#grow(byteCount);
+  }
+
+  /** Forgets what was written. */
+  reset(): void {
+    this.position = 0;
+    if (this.buffer.length > KEPT_BYTES_MAX) this.buffer = Buffer.allocUnsafeSlow(INITIAL_BYTES);
+  }
+
+  /** Takes back everything after `position`: a reply that the client does not want. */
+  truncate(position: number): void {
+    this.position = position;
+  }
+
+  ok(): void {
+    this.reserve(5);
+    const { buffer, position } = this;
+    buffer[position] = PLUS;
+    buffer[position + 1] = 79;
+    buffer[position + 2] = 75;
+    buffer[position + 3] = CR;
+    buffer[position + 4] = LF;
+    this.position = position + 5;
+  }
+
+  /** A status line, ASCII. */
+  simple(text: string): void {
+    this.reserve(text.length + 3);
+    this.buffer[this.position++] = PLUS;
+    this.#latin1(text);
+    this.#endLine();
+  }
+
+  error(reply: ErrorReply): void {
+    this.errorCount++;
+    this.lastError = reply.line;
+    this.raw(reply.bytes);
+  }
+
+  /** A safe integer. */
+  integer(value: number): void {
+    this.#header(COLON, value);
+  }
+
+  bigInteger(value: bigint): void {
+    this.#line(COLON, value.toString());
+  }
+
+  boolean(value: boolean): void {
+    if (this.version === 2) this.integer(value ? 1 : 0);
+    else this.#line(HASH, value ? 't' : 'f');
+  }
+
+  double(value: number): void {
+    const text = formatDouble(value);
+    if (this.version === 2) this.bulkText(text);
+    else this.#line(COMMA, text);
+  }
+
+  bigNumber(text: string): void {
+    if (this.version === 2) this.bulkText(text);
+    else this.#line(PARENTHESIS, text);
+  }
+
+  /** No value. */
+  null(): void {
+    if (this.version === 2) this.#line(DOLLAR, '-1');
+    else this.#line(UNDERSCORE, '');
+  }
+
+  /** No array. */
+  nullArray(): void {
+    if (this.version === 2) this.#line(ASTERISK, '-1');
+    else this.#line(UNDERSCORE, '');
+  }
+
+  bulk(bytes: Uint8Array, start: number, end: number): void {
+    this.reserve(end - start + HEADER_BYTES_MAX);
+    const { buffer } = this;
+    buffer[this.position] = DOLLAR;
+    let position = writeInteger(buffer, this.position + 1, end - start);
+    buffer[position] = CR;
+    buffer[position + 1] = LF;
+    position += 2;
+    copyBytes(buffer, position, bytes, start, end);
+    position += end - start;
+    buffer[position] = CR;
+    buffer[position + 1] = LF;
+    this.position = position + 2;
+  }
+
+  bulkBytes(bytes: Uint8Array): void {
+    this.bulk(bytes, 0, bytes.length);
+  }
+
+  /** A bulk string of Latin-1 text (one byte a character). */
+  bulkText(text: string): void {
+    this.#header(DOLLAR, text.length);
+    this.reserve(text.length + 2);
+    this.#latin1(text);
+    this.#endLine();
+  }
+
+  /** An integer as a bulk string. */
+  bulkInteger(value: number): void {
+    this.bulkText(String(value));
+  }
+
+  /** Text with a three-letter format; a bulk string for old clients. */
+  verbatim(format: 'txt' | 'mkd', text: string): void {
+    const bytes = Buffer.from(text, 'utf8');
+    if (this.version === 2) {
+      this.bulkBytes(bytes);
+      return;
+    }
+    this.#header(EQUALS, bytes.length + 4);
+    this.reserve(bytes.length + 6);
+    this.#latin1(`${format}:`);
+    this.raw(bytes);
+    this.#endLine();
+  }
+
+  array(count: number): void {
+    this.#header(ASTERISK, count);
+  }
+
+  map(pairCount: number): void {
+    if (this.version === 2) this.#header(ASTERISK, pairCount * 2);
+    else this.#header(PERCENT, pairCount);
+  }
+
+  set(count: number): void {
+    this.#header(this.version === 2 ? ASTERISK : TILDE, count);
+  }
+
+  push(count: number): void {
+    this.#header(this.version === 2 ? ASTERISK : GREATER, count);
+  }
+
+  /** Begins an array whose length is not known yet; `endArray` writes its header in front. */
+  beginArray(): number {
+    return this.position;
+  }
+
+  endArray(mark: number, count: number): void {
+    this.#insertHeader(mark, () => this.array(count));
+  }
+
+  /** Writes the header of a set whose elements begin at `mark`. */
+  endSet(mark: number, count: number): void {
+    this.#insertHeader(mark, () => this.set(count));
+  }
+
+  /** Bytes that are a reply already. */
+  raw(bytes: Uint8Array): void {
+    this.reserve(bytes.length);
+    copyBytes(this.buffer, this.position, bytes, 0, bytes.length);
+    this.position += bytes.length;
+  }
+
+  #insertHeader(mark: number, write: () => void): void {
+    const bodyEnd = this.position;
+    write();
+    const header = Buffer.from(this.buffer.subarray(bodyEnd, this.position));
+    this.buffer.copyWithin(mark + header.length, mark, bodyEnd);
+    header.copy(this.buffer, mark);
+  }
+
+  #header(type: number, value: number): void {
+    this.reserve(HEADER_BYTES_MAX);
+    const { buffer } = this;
+    buffer[this.position] = type;
+    const position = writeInteger(buffer, this.position + 1, value);
+    buffer[position] = CR;
+    buffer[position + 1] = LF;
+    this.position = position + 2;
+  }
+
+  #line(type: number, text: string): void {
+    this.reserve(text.length + 3);
+    this.buffer[this.position++] = type;
+    this.#latin1(text);
+    this.#endLine();
+  }
+
+  #latin1(text: string): void {
+    const { buffer } = this;
+    if (text.length > 16) {
+      this.position += buffer.write(text, this.position, 'latin1');
+      return;
+    }
+    for (let i = 0; i < text.length; i++) buffer[this.position++] = text.charCodeAt(i);
+  }
+
+  #endLine(): void {
+    this.buffer[this.position++] = CR;
+    this.buffer[this.position++] = LF;
+  }
+
+  #grow(byteCount: number): void {
+    let size = this.buffer.length * 2;
+    while (size < this.position + byteCount) size *= 2;
+    const grown = Buffer.allocUnsafeSlow(size);
+    this.buffer.copy(grown, 0, 0, this.position);
+    this.buffer = grown;
+  }
+}

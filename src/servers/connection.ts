@@ -1,0 +1,40 @@
+/** One client's connection in the thread that serves it: what was received, who it is, what waits to be sent. */
+import type { Session } from '../commands/session.ts';
+import { Input } from '../protocol/request-parser.ts';
+
+/** A piece of replies that the socket did not take yet. */
+export interface PendingOutput {
+  readonly bytes: Buffer;
+  /** Bytes of it that are sent. */
+  sent: number;
+}
+
+export class Connection {
+  readonly session: Session;
+  readonly input = new Input();
+  /** The socket's descriptor; −1 when it is closed or the transport has none. */
+  descriptor: number;
+  /** Where the transport keeps what it needs to know of this connection. */
+  readonly handle: unknown;
+  /** The buffer that the connection has of its own while a request is incomplete: bytes, 0 = none. */
+  ownedBytes = 0;
+  /** The address of `input.buffer` while it is owned (epoll transport). */
+  inputAddress = 0;
+  pending: PendingOutput[] = [];
+  pendingBytes = 0;
+  /** Since when the soft output limit is exceeded, Unix time in ms; 0 = it is not. */
+  overSoftLimitSince = 0;
+  /** Nothing is read until the client has taken most of its replies. */
+  isStalled = false;
+  /** Complete requests may wait in the input. */
+  isResumable = false;
+  isClosed = false;
+  /** The other end sends nothing more; requests already here are still answered. */
+  hasEnded = false;
+
+  constructor(session: Session, descriptor: number, handle: unknown) {
+    this.session = session;
+    this.descriptor = descriptor;
+    this.handle = handle;
+  }
+}

@@ -1,0 +1,113 @@
+/**
+ * The periodic duties (Redis: serverCron, databasesCron), ten times a second; while one of them has more to do than fits
+ * its slice, every few milliseconds. Each duty is bounded, so that no client waits for them noticeably.
+ */
+import { Compaction } from '../keyspace/compaction.ts';
+import { activeExpireCycle } from '../keyspace/expiry-cycle.ts';
+import { STATE_ACTIVE_EXPIRE_OFF, STATE_NEXT_CRON } from '../engine/shared-state.ts';
+import type { ReleasePages } from '../memory/allocator.ts';
+import type { ThreadParts } from './thread-parts.ts';
+
+/** What one duty may take of one round. */
+const SLICE_MICROS_MAX = 1000;
+/** While there is more to do the duties take a slice, and leave the thread alone for about three times as long. */
+const BUSY_PAUSE_MILLIS = 4;
+const REHASH_GROUPS_PER_LOOK = 100;
+/** Free memory that is kept for what comes next, at least and as a share of the spans in use. */
+const KEPT_FREE_BYTES = 8 * 1024 * 1024;
+const KEPT_FREE_RATIO = 0.05;
+/** Released in one round: a madvise of that much stays under a millisecond. */
+const RELEASE_BYTES_MAX = 4 * 1024 * 1024;
+/** Clients postponed by CLIENT PAUSE are looked after this often. */
+const POSTPONED_LOOK_MILLIS = 5;
+
+export class Duties {
+  readonly #parts: ThreadParts;
+  readonly #releasePages: ReleasePages;
+  readonly #compaction: Compaction;
+  readonly #extra: () => void;
+  #nextSample = 0;
+
+  /** @param extra further duties of the server, run with every round */
+  constructor(parts: ThreadParts, releasePages: ReleasePages, extra: () => void = () => {}) {
+    this.#parts = parts;
+    this.#releasePages = releasePages;
+    this.#compaction = new Compaction(parts.keyspace);
+    this.#extra = extra;
+  }
+
+  get compaction(): Compaction {
+    return this.#compaction;
+  }
+
+  isDue(): boolean {
+    return this.#parts.clock.wallMillis() >= this.#next;
+  }
+
+  millisUntilDue(hasPostponed: boolean): number {
+    const millis = Math.max(0, Math.ceil(this.#next - this.#parts.clock.wallMillis()));
+    return hasPostponed ? Math.min(millis, POSTPONED_LOOK_MILLIS) : millis;
+  }
+
+  get #next(): number {
+    return this.#parts.allocator.arena.counters[STATE_NEXT_CRON]!;
+  }
+
+  /** One round, under the lock. */
+  run(): void {
+    const { clock, keyspace, statistics, allocator, config } = this.#parts;
+    const now = clock.wallMillis();
+    statistics.add('cronRuns', 1);
+    if (now >= this.#nextSample) {
+      statistics.sample(now);
+      this.#nextSample = now + 100;
+    }
+
+    const hasMore = [
+      this.#expire(),
+      this.#rehash(),
+      keyspace.dismantleDetached(this.#slice()),
+      this.#compact(),
+      this.#release(),
+    ].includes(true);
+    this.#extra();
+
+    const period = hasMore ? BUSY_PAUSE_MILLIS : Math.floor(1000 / config.values.hz);
+    allocator.arena.counters[STATE_NEXT_CRON] = clock.wallMillis() + period;
+  }
+
+  /** Says stop when the slice is over. */
+  #slice(): () => boolean {
+    const end = this.#parts.clock.monotonicMicros() + SLICE_MICROS_MAX;
+    return () => this.#parts.clock.monotonicMicros() >= end;
+  }
+
+  #expire(): boolean {
+    const { keyspace, allocator, clock, config } = this.#parts;
+    if (allocator.arena.control[STATE_ACTIVE_EXPIRE_OFF] !== 0 || !keyspace.mayDeleteExpired) return false;
+    const effort = config.values['active-expire-effort'];
+    return activeExpireCycle(keyspace, { budgetMicros: SLICE_MICROS_MAX, clock, effort });
+  }
+
+  #rehash(): boolean {
+    if (!this.#parts.config.values.activerehashing) return false;
+    const isOver = this.#slice();
+    for (const { table } of this.#parts.keyspace.databases) {
+      while (table.rehashGroups(REHASH_GROUPS_PER_LOOK)) {
+        if (isOver()) return true;
+      }
+    }
+    return false;
+  }
+
+  #compact(): boolean {
+    return this.#compaction.startIfWorthwhile() && this.#compaction.step(this.#slice());
+  }
+
+  #release(): boolean {
+    const { allocator } = this.#parts;
+    const keep = KEPT_FREE_BYTES + allocator.spanBytes * KEPT_FREE_RATIO;
+    if (allocator.freeDirtyBytes <= keep) return false;
+    return allocator.release(this.#releasePages, keep, RELEASE_BYTES_MAX) > 0;
+  }
+}

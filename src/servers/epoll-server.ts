@@ -1,0 +1,347 @@
+/**
+ * The event loop: `epoll_wait → receive → parse → execute → send`, over libc, in a thread of its own.
+ *
+ *     for ever:
+ *       sleep in epoll_wait until a socket, the thread's event descriptor or the next duty wants something
+ *       accept; read each ready socket once and run what it sent            (serving-core.ts, receive)
+ *       the duties of the end of a wake-up: log, fsync, send the replies     (serving-core.ts, endWakeUp)
+ *
+ * The thread never returns to Node's own loop while it serves: no promise or timer is used here. Reading is level-triggered
+ * and one read per socket and wake-up, so a busy client cannot starve the others. All clients share one read
+ * buffer; a client has a buffer of its own only while its request is incomplete.
+ */
+import { chmodSync } from 'node:fs';
+import type { ThreadParts } from './thread-parts.ts';
+import { AF_UNIX, EAGAIN, ECONNABORTED, EINTR, EMFILE, ENFILE, EPOLLERR, EPOLLHUP, EPOLLIN, EPOLLOUT } from '../system/libc.ts';
+import type { EventBuffer, Libc, NativeBuffer, SocketAddress } from '../system/libc.ts';
+import { RequestParser } from '../protocol/request-parser.ts';
+import { formatAddress, isLoopback, listenAddresses } from './bind-addresses.ts';
+import type { ListenAddress } from './bind-addresses.ts';
+import { removeStaleSocket } from './stale-socket.ts';
+import { systemErrorName } from './system-errors.ts';
+import type { Connection } from './connection.ts';
+import type { ServingCore, Transport } from './serving-core.ts';
+
+const READ_BYTES = 64 * 1024;
+/** A connection's own buffer, at least; and at most this much is set aside for bytes that are only announced. */
+const OWN_BUFFER_BYTES_MIN = 1024;
+const ANNOUNCED_BYTES_MAX = 1024 * 1024;
+const EVENTS_PER_WAKE_UP = 1024;
+/** Accepted in one wake-up, so that a flood of connections does not stop the others (networking.c, MAX_ACCEPTS_PER_CALL). */
+const ACCEPTS_PER_WAKE_UP = 1000;
+/** epoll_wait returns after this long in any case. */
+const SLEEP_MILLIS_MAX = 1000;
+
+interface Listener {
+  readonly descriptor: number;
+  readonly address: SocketAddress;
+}
+
+export class EpollServer implements Transport {
+  readonly #parts: ThreadParts;
+  readonly #libc: Libc;
+  readonly #epoll: number;
+  readonly #wakeDescriptor: number;
+  readonly #events: EventBuffer;
+  readonly #read: NativeBuffer;
+  readonly #connections: (Connection | undefined)[] = [];
+  #listeners: Listener[] = [];
+  /** Where the writer's buffer is, looked up again when it was replaced. */
+  #outputBuffer: Buffer | undefined;
+  #outputAddress = 0;
+  #core!: ServingCore;
+  /** Accepting is paused until then after the process ran out of descriptors, Unix time in ms. */
+  #acceptAgainAt = 0;
+
+  constructor(parts: ThreadParts, libc: Libc) {
+    this.#parts = parts;
+    this.#libc = libc;
+    this.#epoll = libc.createEpoll();
+    this.#wakeDescriptor = libc.createEventDescriptor();
+    this.#events = libc.createEventBuffer(EVENTS_PER_WAKE_UP);
+    this.#read = libc.allocate(READ_BYTES);
+    libc.watch(this.#epoll, this.#wakeDescriptor, EPOLLIN);
+    parts.mailboxes.setEventDescriptor(parts.threadNumber, this.#wakeDescriptor);
+  }
+
+  /** Gives the transport the core that runs what it reads; once. */
+  connect(core: ServingCore): void {
+    this.#core = core;
+  }
+
+  // Listening -------------------------------------------------------------------------------------------------------
+
+  /** Opens the listening sockets: undefined, or the line for the log. `port` 0 in `ports` takes a free one. */
+  listen(port: number): string | undefined {
+    const opened = this.#openAll(port);
+    if (typeof opened === 'string') return opened;
+    this.#listeners = opened;
+    return undefined;
+  }
+
+  /** The TCP port in use, 0 without one. */
+  get port(): number {
+    for (const { address } of this.#listeners) if (address.family !== AF_UNIX) return address.port;
+    return 0;
+  }
+
+  rebind(): string | undefined {
+    const old = this.#listeners;
+    this.#close(old.filter(({ address }) => address.family !== AF_UNIX));
+    const unix = old.filter(({ address }) => address.family === AF_UNIX);
+    const { port } = this.#parts.config.values;
+    const opened = this.#openAll(port, false);
+    if (typeof opened === 'string') {
+      this.#listeners = unix;
+      return 'Unable to listen on this port. Check server logs.';
+    }
+    this.#listeners = [...opened, ...unix];
+    return undefined;
+  }
+
+  #openAll(port: number, withUnixSocket = true): Listener[] | string {
+    const listeners: Listener[] = [];
+    let chosen = port;
+    for (const wanted of listenAddresses(this.#parts.config, port)) {
+      const { address } = wanted;
+      if (address.family === AF_UNIX && !withUnixSocket) continue;
+      const opened = this.#open(address.family === AF_UNIX ? wanted : { ...wanted, address: { ...address, port: chosen } });
+      if (opened === undefined) continue;
+      if (typeof opened === 'string') {
+        this.#close(listeners);
+        return opened;
+      }
+      if (opened.address.family !== AF_UNIX) chosen = opened.address.port;
+      listeners.push(opened);
+    }
+    return listeners;
+  }
+
+  #open(wanted: ListenAddress): Listener | string | undefined {
+    const { values } = this.#parts.config;
+    const { address } = wanted;
+    if (address.family === AF_UNIX) removeStaleSocket(address.path);
+    const descriptor = this.#libc.listen(address, values['tcp-backlog']);
+    if (descriptor < 0) {
+      const reason = systemErrorName(-descriptor);
+      if (address.family === AF_UNIX) return `Opening Unix socket: bind: ${reason}`;
+      this.#parts.log.warning(
+        `Warning: Could not create server TCP listening socket ${wanted.text}:${address.port}: bind: ${reason}`,
+      );
+      return wanted.isOptional ? undefined : `Failed listening on port ${address.port} (TCP), aborting.`;
+    }
+    if (address.family === AF_UNIX && values.unixsocketperm !== 0) chmodSync(address.path, values.unixsocketperm);
+    this.#libc.watch(this.#epoll, descriptor, EPOLLIN);
+    return { descriptor, address: address.family === AF_UNIX ? address : this.#libc.localAddress(descriptor) };
+  }
+
+  #close(listeners: readonly Listener[]): void {
+    for (const { descriptor, address } of listeners) {
+      this.#libc.close(descriptor);
+      if (address.family === AF_UNIX) removeStaleSocket(address.path);
+    }
+  }
+
+  stopListening(): void {
+    this.#close(this.#listeners);
+    this.#listeners = [];
+  }
+
+  #accept(listener: Listener): void {
+    for (let i = 0; i < ACCEPTS_PER_WAKE_UP; i++) {
+      const descriptor = this.#libc.accept(listener.descriptor);
+      if (descriptor === -EAGAIN) return;
+      if (descriptor === -EINTR || descriptor === -ECONNABORTED) continue;
+      if (descriptor < 0) {
+        this.#parts.log.warning(`Accepting client connection: ${systemErrorName(-descriptor)}`);
+        if (descriptor === -EMFILE || descriptor === -ENFILE) this.#pauseAccepting();
+        return;
+      }
+      this.#openConnection(descriptor, listener);
+    }
+  }
+
+  #openConnection(descriptor: number, listener: Listener): void {
+    const isUnixSocket = listener.address.family === AF_UNIX;
+    const peer = isUnixSocket ? listener.address : this.#libc.acceptedAddress;
+    const local = isUnixSocket ? listener.address : this.#libc.localAddress(descriptor);
+    if (!isUnixSocket) this.#libc.tuneTcp(descriptor, this.#parts.config.values['tcp-keepalive']);
+    const opened = this.#core.open({
+      address: formatAddress(peer),
+      localAddress: formatAddress(local),
+      isLoopback: peer.family !== AF_UNIX && isLoopback(peer.host),
+      isUnixSocket,
+      descriptor,
+      handle: undefined,
+    });
+    if (typeof opened === 'string') {
+      // Refused: the reason, if the socket takes it at once, and the end.
+      const text = this.#libc.allocate(opened.length);
+      text.bytes.write(opened, 'latin1');
+      this.#libc.send(descriptor, text.address, opened.length);
+      this.#libc.close(descriptor);
+      return;
+    }
+    this.#connections[descriptor] = opened;
+    this.#libc.watch(this.#epoll, descriptor, EPOLLIN);
+  }
+
+  /** Out of descriptors: the listeners would report ready for ever, so they are left alone for a while. */
+  #pauseAccepting(): void {
+    for (const { descriptor } of this.#listeners) this.#libc.rewatch(this.#epoll, descriptor, 0);
+    this.#acceptAgainAt = this.#parts.clock.wallMillis() + 100;
+  }
+
+  #resumeAccepting(): void {
+    if (this.#acceptAgainAt === 0 || this.#parts.clock.wallMillis() < this.#acceptAgainAt) return;
+    this.#acceptAgainAt = 0;
+    for (const { descriptor } of this.#listeners) this.#libc.rewatch(this.#epoll, descriptor, EPOLLIN);
+  }
+
+  // The loop --------------------------------------------------------------------------------------------------------
+
+  /** Serves until the core has a stop code, and returns it. */
+  run(): number {
+    const core = this.#core;
+    const resume = (connection: Connection): void => this.#runInput(connection, 0);
+    for (;;) {
+      core.beforeSleep(resume);
+      core.endWakeUp();
+      if (core.stopCode !== undefined) return core.stopCode;
+
+      const count = this.#libc.wait(this.#epoll, this.#events, Math.min(core.sleepMillis(), SLEEP_MILLIS_MAX));
+      for (let i = 0; i < count; i++) this.#handleEvent(this.#events.descriptor(i), this.#events.events(i));
+      core.endWakeUp();
+      if (this.#acceptAgainAt !== 0) this.#resumeAccepting();
+    }
+  }
+
+  #handleEvent(descriptor: number, events: number): void {
+    const connection = this.#connections[descriptor];
+    if (connection === undefined) {
+      this.#handleOther(descriptor);
+      return;
+    }
+    if ((events & EPOLLOUT) !== 0) this.#core.writable(connection);
+    if ((events & (EPOLLIN | EPOLLERR | EPOLLHUP)) === 0 || connection.isClosed) return;
+    // A stalled client is not read; a broken one is closed even so.
+    if (!connection.isStalled) this.#receive(connection);
+    else if ((events & EPOLLERR) !== 0) this.#core.close(connection);
+  }
+
+  #handleOther(descriptor: number): void {
+    if (descriptor === this.#wakeDescriptor) {
+      this.#libc.drain(descriptor);
+      this.#core.readMail();
+      return;
+    }
+    const listener = this.#listeners.find((candidate) => candidate.descriptor === descriptor);
+    if (listener !== undefined) this.#accept(listener);
+  }
+
+  /** Reads what a socket has, once. */
+  #receive(connection: Connection): void {
+    const { input } = connection;
+    const isOwned = connection.ownedBytes > 0;
+    if (isOwned && !this.#makeRoom(connection)) return;
+    const address = isOwned ? connection.inputAddress + input.end : this.#read.address;
+    const room = isOwned ? connection.ownedBytes - input.end : READ_BYTES;
+    const received = this.#libc.receive(connection.descriptor, address, room);
+    if (received <= 0) {
+      if (received === -EAGAIN || received === -EINTR) return;
+      this.#core.close(connection);
+      return;
+    }
+    if (!isOwned) {
+      input.buffer = this.#read.bytes;
+      input.start = 0;
+      input.end = 0;
+    }
+    input.end += received;
+    this.#runInput(connection, received);
+  }
+
+  #runInput(connection: Connection, byteCount: number): void {
+    this.#core.receive(connection, byteCount);
+    if (!connection.isClosed) this.#keepRest(connection);
+    else connection.ownedBytes = 0;
+  }
+
+  /** Moves what is left of the input out of the shared read buffer, or lets an own buffer go that is used up. */
+  #keepRest(connection: Connection): void {
+    const { input } = connection;
+    const rest = input.end - input.start;
+    if (rest === 0) {
+      connection.ownedBytes = 0;
+      input.buffer = this.#read.bytes;
+      input.start = 0;
+      input.end = 0;
+      return;
+    }
+    if (connection.ownedBytes === 0) this.#reallocate(connection, rest);
+  }
+
+  /** Makes room behind the received bytes; false when the client has exceeded its limit and is gone. */
+  #makeRoom(connection: Connection): boolean {
+    const { input } = connection;
+    const rest = input.end - input.start;
+    if (rest > this.#parts.config.values['client-query-buffer-limit']) {
+      this.#core.cutForInput(connection);
+      return false;
+    }
+    const wanted = Math.min(RequestParser.expectedBytes(input), ANNOUNCED_BYTES_MAX);
+    const room = connection.ownedBytes - input.end;
+    if (room > 0 && room >= Math.min(wanted, READ_BYTES)) return true;
+    this.#reallocate(connection, rest);
+    return true;
+  }
+
+  #reallocate(connection: Connection, rest: number): void {
+    const { input } = connection;
+    const expected = RequestParser.expectedBytes(input);
+    const doubled = Math.max(OWN_BUFFER_BYTES_MIN, rest * 2);
+    const size = Math.max(doubled, rest + Math.min(expected, Math.max(ANNOUNCED_BYTES_MAX, rest)));
+    const own = this.#libc.allocate(size);
+    input.buffer.copy(own.bytes, 0, input.start, input.end);
+    input.buffer = own.bytes;
+    input.start = 0;
+    input.end = rest;
+    connection.inputAddress = own.address;
+    connection.ownedBytes = size;
+  }
+
+  // Transport -------------------------------------------------------------------------------------------------------
+
+  send(connection: Connection, bytes: Buffer, start: number, end: number): number {
+    if (bytes !== this.#outputBuffer) {
+      this.#outputBuffer = bytes;
+      this.#outputAddress = this.#libc.addressOf(bytes);
+    }
+    const sent = this.#libc.send(connection.descriptor, this.#outputAddress + start, end - start);
+    return sent === -EAGAIN || sent === -EINTR ? 0 : sent;
+  }
+
+  watchWritable(connection: Connection, isWanted: boolean): void {
+    const reading = connection.isStalled ? 0 : EPOLLIN;
+    this.#libc.rewatch(this.#epoll, connection.descriptor, isWanted ? reading | EPOLLOUT : reading);
+  }
+
+  watchReadable(connection: Connection, isWanted: boolean): void {
+    const writing = connection.pendingBytes > 0 ? EPOLLOUT : 0;
+    this.#libc.rewatch(this.#epoll, connection.descriptor, isWanted ? EPOLLIN | writing : writing);
+  }
+
+  close(connection: Connection): void {
+    this.#connections[connection.descriptor] = undefined;
+    this.#libc.close(connection.descriptor);
+    connection.descriptor = -1;
+  }
+
+  /** Gives the loop's own descriptors back. */
+  dispose(): void {
+    this.stopListening();
+    this.#parts.mailboxes.setEventDescriptor(this.#parts.threadNumber, 0);
+    this.#libc.close(this.#wakeDescriptor);
+    this.#libc.close(this.#epoll);
+  }
+}

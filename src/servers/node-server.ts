@@ -1,0 +1,290 @@
+/**
+ * The portable transport: the same serving core on `node:net`, for systems without epoll or FFI.
+ *
+ * Node's loop reads and calls back per socket; the duties of the end of a wake-up run in one `setImmediate` after all
+ * sockets of the loop's turn were read, which is when `epoll-server.ts` does them.
+ */
+import { chmodSync } from 'node:fs';
+import { createServer } from 'node:net';
+import type { AddressInfo, Server, Socket } from 'node:net';
+import { STATE_THREAD_MAIL } from '../engine/shared-state.ts';
+import { RequestParser } from '../protocol/request-parser.ts';
+import { AF_UNIX } from '../system/libc.ts';
+import { formatHostPort, isLoopback, listenAddresses } from './bind-addresses.ts';
+import type { ListenAddress } from './bind-addresses.ts';
+import type { Connection } from './connection.ts';
+import type { ServingCore, Transport } from './serving-core.ts';
+import { removeStaleSocket } from './stale-socket.ts';
+import { systemErrorName } from './system-errors.ts';
+import type { ThreadParts } from './thread-parts.ts';
+
+/** Handed to a socket at once; what is beyond stays with the core, where the output limits count it. */
+const WRITE_BYTES_MAX = 256 * 1024;
+const OWN_BUFFER_BYTES_MIN = 1024;
+const ANNOUNCED_BYTES_MAX = 1024 * 1024;
+
+export class NodeServer implements Transport {
+  readonly #parts: ThreadParts;
+  #servers: Server[] = [];
+  #core!: ServingCore;
+  #isFlushScheduled = false;
+  #timer: NodeJS.Timeout | undefined;
+  #timerDue = Infinity;
+  /** Connections whose other end has sent all it will. */
+  #ended: Connection[] = [];
+  #finish: (code: number) => void = () => {};
+  #hasFinished = false;
+  port = 0;
+
+  constructor(parts: ThreadParts) {
+    this.#parts = parts;
+  }
+
+  connect(core: ServingCore): void {
+    this.#core = core;
+  }
+
+  // Listening -------------------------------------------------------------------------------------------------------
+
+  /** Opens the listening sockets: undefined, or the line for the log. */
+  async listen(port: number): Promise<string | undefined> {
+    let chosen = port;
+    for (const wanted of listenAddresses(this.#parts.config, port)) {
+      const failure = await this.#listenOn(wanted, chosen);
+      if (failure !== undefined) {
+        if (wanted.isOptional) continue;
+        this.stopListening();
+        return failure;
+      }
+      if (wanted.address.family !== AF_UNIX) {
+        chosen = (this.#servers.at(-1)!.address() as AddressInfo).port;
+        this.port = chosen;
+      }
+    }
+    return undefined;
+  }
+
+  #listenOn(wanted: ListenAddress, port: number): Promise<string | undefined> {
+    const { values } = this.#parts.config;
+    const { address } = wanted;
+    const backlog = values['tcp-backlog'];
+    const server = createServer({ allowHalfOpen: true, noDelay: true }, (socket) => this.#accept(socket, address.family));
+    return new Promise((resolve) => {
+      server.once('error', (error: NodeJS.ErrnoException) => {
+        const reason = systemErrorName(-(error.errno ?? 0));
+        if (address.family === AF_UNIX) {
+          resolve(`Opening Unix socket: bind: ${reason}`);
+          return;
+        }
+        this.#parts.log.warning(
+          `Warning: Could not create server TCP listening socket ${wanted.text}:${port}: bind: ${reason}`,
+        );
+        resolve(`Failed listening on port ${port} (TCP), aborting.`);
+      });
+      const onListening = (): void => {
+        this.#servers.push(server);
+        server.removeAllListeners('error');
+        server.on('error', (error) => this.#parts.log.warning(`Accepting client connection: ${error.message}`));
+        if (address.family === AF_UNIX && values.unixsocketperm !== 0) chmodSync(address.path, values.unixsocketperm);
+        resolve(undefined);
+      };
+      if (address.family === AF_UNIX) {
+        removeStaleSocket(address.path);
+        server.listen({ path: address.path, backlog }, onListening);
+      } else {
+        server.listen({ host: address.host, port, backlog, ipv6Only: true }, onListening);
+      }
+    });
+  }
+
+  rebind(): string | undefined {
+    return 'the portable transport (--io=node) cannot change its addresses while it runs';
+  }
+
+  stopListening(): void {
+    for (const server of this.#servers) server.close();
+    this.#servers = [];
+  }
+
+  #accept(socket: Socket, family: number): void {
+    const isUnixSocket = family === AF_UNIX;
+    const { unixsocket } = this.#parts.config.values;
+    const keepAliveSeconds = this.#parts.config.values['tcp-keepalive'];
+    if (!isUnixSocket && keepAliveSeconds > 0) socket.setKeepAlive(true, keepAliveSeconds * 1000);
+    const opened = this.#core.open({
+      address: isUnixSocket ? `${unixsocket}:0` : formatHostPort(socket.remoteAddress ?? '', socket.remotePort ?? 0),
+      localAddress: isUnixSocket ? `${unixsocket}:0` : formatHostPort(socket.localAddress ?? '', socket.localPort ?? 0),
+      isLoopback: isLoopback(socket.remoteAddress ?? ''),
+      isUnixSocket,
+      descriptor: -1,
+      handle: socket,
+    });
+    if (typeof opened === 'string') {
+      socket.on('error', () => {});
+      socket.end(opened);
+      socket.destroySoon();
+      return;
+    }
+    socket.on('data', (chunk: Buffer) => this.#receive(opened, chunk));
+    socket.on('drain', () => {
+      this.#core.writable(opened);
+      this.#scheduleFlush();
+    });
+    socket.on('end', () => {
+      this.#ended.push(opened);
+      this.#scheduleFlush();
+    });
+    socket.on('error', () => this.#core.close(opened));
+    socket.on('close', () => this.#core.close(opened));
+  }
+
+  // Reading ---------------------------------------------------------------------------------------------------------
+
+  #receive(connection: Connection, chunk: Buffer): void {
+    const { input } = connection;
+    if (connection.ownedBytes === 0) {
+      input.buffer = chunk;
+      input.start = 0;
+      input.end = chunk.length;
+    } else {
+      if (input.end - input.start > this.#parts.config.values['client-query-buffer-limit']) {
+        this.#core.cutForInput(connection);
+        return;
+      }
+      if (connection.ownedBytes - input.end < chunk.length) this.#reallocate(connection, chunk.length);
+      chunk.copy(input.buffer, input.end);
+      input.end += chunk.length;
+    }
+    this.#runInput(connection, chunk.length);
+    this.#scheduleFlush();
+  }
+
+  #runInput(connection: Connection, byteCount: number): void {
+    this.#core.receive(connection, byteCount);
+    const { input } = connection;
+    if (input.start === input.end || connection.isClosed) {
+      connection.ownedBytes = 0;
+      input.start = 0;
+      input.end = 0;
+    } else if (connection.ownedBytes === 0) {
+      this.#reallocate(connection, 0);
+    }
+  }
+
+  /** Gives the connection a buffer of its own for what is left, with room for at least `room` more. */
+  #reallocate(connection: Connection, room: number): void {
+    const { input } = connection;
+    const rest = input.end - input.start;
+    const expected = Math.min(RequestParser.expectedBytes(input), Math.max(ANNOUNCED_BYTES_MAX, rest));
+    const own = Buffer.allocUnsafeSlow(Math.max(OWN_BUFFER_BYTES_MIN, rest * 2, rest + room, rest + expected));
+    input.buffer.copy(own, 0, input.start, input.end);
+    input.buffer = own;
+    input.start = 0;
+    input.end = rest;
+    connection.ownedBytes = own.length;
+  }
+
+  // The loop --------------------------------------------------------------------------------------------------------
+
+  /** Serves until the core has a stop code, and returns it. */
+  run(): Promise<number> {
+    const finished = new Promise<number>((resolve) => {
+      this.#finish = resolve;
+    });
+    void this.#watchMail();
+    this.#turn();
+    return finished;
+  }
+
+  async #watchMail(): Promise<void> {
+    const { allocator, threadNumber } = this.#parts;
+    const { control } = allocator.arena;
+    const word = STATE_THREAD_MAIL + threadNumber;
+    while (!this.#hasFinished) {
+      const seen = Atomics.load(control, word);
+      this.#core.readMail();
+      this.#turn();
+      const waiting = Atomics.waitAsync(control, word, seen);
+      if (waiting.async) await waiting.value;
+    }
+  }
+
+  #scheduleFlush(): void {
+    if (this.#isFlushScheduled) return;
+    this.#isFlushScheduled = true;
+    setImmediate(() => {
+      this.#isFlushScheduled = false;
+      this.#turn();
+    });
+  }
+
+  /** What the epoll loop does between two waits. */
+  #turn(): void {
+    if (this.#hasFinished) return;
+    this.#core.beforeSleep((connection) => this.#runInput(connection, 0));
+    this.#core.endWakeUp();
+    this.#closeEnded();
+    if (this.#core.stopCode !== undefined) {
+      this.#hasFinished = true;
+      this.#finish(this.#core.stopCode);
+      return;
+    }
+    const millis = this.#core.sleepMillis();
+    if (millis === 0) this.#scheduleFlush();
+    else this.#wakeIn(millis);
+  }
+
+  #closeEnded(): void {
+    if (this.#ended.length === 0) return;
+    const ended = this.#ended;
+    this.#ended = [];
+    for (const connection of ended) this.#core.close(connection);
+  }
+
+  #wakeIn(millis: number): void {
+    const due = performance.now() + millis;
+    if (this.#timerDue <= due && this.#timer !== undefined) return;
+    clearTimeout(this.#timer);
+    this.#timerDue = due;
+    this.#timer = setTimeout(() => {
+      this.#timer = undefined;
+      this.#timerDue = Infinity;
+      this.#turn();
+    }, millis);
+  }
+
+  // Transport -------------------------------------------------------------------------------------------------------
+
+  send(connection: Connection, bytes: Buffer, start: number, end: number): number {
+    const socket = connection.handle as Socket;
+    if (socket.destroyed) return -1;
+    if (socket.writableLength > 0) return 0;
+    const taken = Math.min(end - start, WRITE_BYTES_MAX);
+    // The socket keeps what it is given until the system has it, and the core's buffer is used again at once.
+    socket.write(Buffer.from(bytes.subarray(start, start + taken)));
+    return taken;
+  }
+
+  watchWritable(connection: Connection, isWanted: boolean): void {
+    const socket = connection.handle as Socket;
+    // All was taken although more is pending: no drain event will come.
+    if (isWanted && socket.writableLength === 0) setImmediate(() => this.#core.writable(connection));
+  }
+
+  watchReadable(connection: Connection, isWanted: boolean): void {
+    const socket = connection.handle as Socket;
+    if (isWanted) socket.resume();
+    else socket.pause();
+  }
+
+  close(connection: Connection): void {
+    const socket = connection.handle as Socket;
+    if (socket.writableLength > 0) socket.destroySoon();
+    else socket.destroy();
+  }
+
+  dispose(): void {
+    this.stopListening();
+    clearTimeout(this.#timer);
+  }
+}

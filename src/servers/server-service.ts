@@ -1,0 +1,232 @@
+/** The server as commands see it: INFO, SHUTDOWN, passwords, flushing; and the wiring of all services of a thread. */
+import { createHash, timingSafeEqual } from 'node:crypto';
+import type { Call } from '../commands/call.ts';
+import type { MemoryFigures, ServerService, Services } from '../commands/services.ts';
+import {
+  SESSION_MULTI,
+  SESSION_NO_EVICT,
+  SESSION_REPLY_OFF,
+  SESSION_REPLY_SKIP,
+  SESSION_REPLY_SKIP_NEXT,
+  SESSION_UNAUTHENTICATED,
+} from '../commands/session.ts';
+import type { Session } from '../commands/session.ts';
+import { NODE_REWRITE_FILES } from '../config/rewrite-files.ts';
+import { rewriteConfigFile } from '../config/rewrite.ts';
+import { Clients } from '../engine/clients.ts';
+import { SharedConfig } from '../engine/config-service.ts';
+import { buildInfo } from '../engine/info.ts';
+import {
+  STATE_ACTIVE_EXPIRE_OFF,
+  STATE_CLIENT_BYTES,
+  STATE_STARTUP_BYTES,
+} from '../engine/shared-state.ts';
+import { Transactions } from '../engine/transactions.ts';
+import type { ReleasePages } from '../memory/allocator.ts';
+import type { ServingCore, Transport } from './serving-core.ts';
+import type { ThreadParts } from './thread-parts.ts';
+import { isLoopback } from './bind-addresses.ts';
+
+const sleepCell = new Int32Array(new SharedArrayBuffer(4));
+
+export interface ServiceParts {
+  readonly parts: ThreadParts;
+  readonly core: ServingCore;
+  readonly transport: Transport;
+  readonly releasePages: ReleasePages;
+  /** `epoll` or `node`. */
+  readonly io: string;
+  readonly port: number;
+}
+
+/** Makes the services of a thread and gives them to its engine. */
+export function connectServices(wiring: ServiceParts): void {
+  const { parts, core, transport } = wiring;
+  const { engine, keyspace, allocator, config } = parts;
+  const services: Services = {
+    commands: engine.commands,
+    clients: new Clients({
+      table: parts.clientTable,
+      arena: allocator.arena,
+      commands: engine.commands,
+      link: {
+        publishSessions: () => core.publishSessions(),
+        post: (thread, kind, clientId) => core.post(thread, kind, clientId),
+      },
+      now: () => keyspace.now,
+    }),
+    transactions: new Transactions({ keyspace, runQueued: (call: Call, queued) => engine.runQueued(call, queued) }),
+    config: new SharedConfig({
+      allocator,
+      config,
+      published: (version) => engine.published(version),
+      isLocal: () => core.isCallerLocal(isLoopback),
+      rewriteFile: () => rewriteConfigFile(config, NODE_REWRITE_FILES),
+    }),
+    server: new LocalServer(wiring),
+  };
+  config.useHooks({ bind: () => transport.rebind(), port: () => transport.rebind() });
+  engine.connect(services, (changed) => core.applyConfig(changed));
+}
+
+class LocalServer implements ServerService {
+  readonly #parts: ThreadParts;
+  readonly #core: ServingCore;
+  readonly #wiring: ServiceParts;
+
+  constructor(wiring: ServiceParts) {
+    this.#wiring = wiring;
+    this.#parts = wiring.parts;
+    this.#core = wiring.core;
+  }
+
+  info(sections: readonly string[]): string {
+    const { statistics, keyspace, allocator, config, clientTable, engine, clock, process: facts } = this.#parts;
+    return buildInfo(
+      {
+        statistics,
+        keyspace,
+        allocator,
+        config,
+        commands: engine.commands,
+        memory: this.memory(),
+        clients: { connected: clientTable.count, ...this.#core.clientFigures() },
+        process: {
+          pid: process.pid,
+          port: this.#wiring.port,
+          io: this.#wiring.io,
+          configFile: config.configFile ?? '',
+          ...facts,
+        },
+        nowMillis: clock.wallMillis(),
+      },
+      sections,
+    );
+  }
+
+  resetStatistics(): void {
+    this.#parts.statistics.reset(this.#parts.clock.wallMillis());
+    this.#parts.keyspace.resetStatistics();
+    this.#parts.allocator.resetPeak();
+  }
+
+  shutdown(): void {
+    // Without persistence there is nothing that could be saved or fail; SAVE, NOW and FORCE all end the server.
+    this.#parts.log.warning('User requested shutdown...');
+    this.#core.stopCode = 0;
+  }
+
+  abortShutdown(): boolean {
+    // A shutdown never waits here, so none is ever under way when a command runs.
+    return false;
+  }
+
+  flush(databaseIndex: number, isLazy: boolean): number {
+    const { keyspace } = this.#parts;
+    const databases = databaseIndex === -1 ? keyspace.databases : [keyspace.databases[databaseIndex]!];
+    if (keyspace.watches.count > 0) {
+      keyspace.watches.touchDatabase(databaseIndex, (index, key) => this.#exists(index, key));
+    }
+    let keyCount = 0;
+    for (const database of databases) {
+      if (database.keyCount === 0) continue;
+      keyCount += database.keyCount;
+      database.clear(isLazy);
+    }
+    return keyCount;
+  }
+
+  swapDatabases(first: number, second: number): void {
+    const { keyspace } = this.#parts;
+    if (first === second) return;
+    const isInEither = (_: number, key: Uint8Array): boolean => this.#exists(first, key) || this.#exists(second, key);
+    if (keyspace.watches.count > 0) {
+      keyspace.watches.touchDatabase(first, isInEither);
+      keyspace.watches.touchDatabase(second, isInEither);
+    }
+    keyspace.databases[first]!.swapWith(keyspace.databases[second]!);
+  }
+
+  #exists(databaseIndex: number, key: Uint8Array): boolean {
+    return this.#parts.keyspace.databases[databaseIndex]!.find(key, 0, key.length) !== 0;
+  }
+
+  authenticate(session: Session, user: Uint8Array, password: Uint8Array): boolean {
+    const { requirepass } = this.#parts.config.values;
+    const isRight = requirepass === '' || isSameSecret(password, Buffer.from(requirepass, 'latin1'));
+    if (!isRight || !isDefaultUser(user)) return false;
+    session.user = 'default';
+    session.clear(SESSION_UNAUTHENTICATED);
+    return true;
+  }
+
+  hasUser(name: Uint8Array): boolean {
+    return isDefaultUser(name);
+  }
+
+  get isOpen(): boolean {
+    return this.#parts.config.values.requirepass === '';
+  }
+
+  resetSession(session: Session): void {
+    if (session.has(SESSION_MULTI)) this.#parts.engine.discardTransaction(session);
+    session.clear(SESSION_REPLY_OFF | SESSION_REPLY_SKIP | SESSION_REPLY_SKIP_NEXT | SESSION_NO_EVICT);
+    session.databaseIndex = 0;
+    session.protocolVersion = 2;
+    session.name = '';
+    session.user = 'default';
+    this.#parts.clientTable.setName(session.record, '');
+    if (!this.isOpen) session.raise(SESSION_UNAUTHENTICATED);
+  }
+
+  sleep(millis: number): void {
+    Atomics.wait(sleepCell, 0, 0, millis);
+  }
+
+  setActiveExpire(isOn: boolean): void {
+    this.#parts.allocator.arena.control[STATE_ACTIVE_EXPIRE_OFF] = isOn ? 0 : 1;
+  }
+
+  log(level: 'debug' | 'verbose' | 'notice' | 'warning', message: string): void {
+    this.#parts.log[level](message);
+  }
+
+  unixMicros(): number {
+    return Math.round((performance.timeOrigin + performance.now()) * 1000);
+  }
+
+  memory(): MemoryFigures {
+    const { allocator, keyspace } = this.#parts;
+    const { counters } = allocator.arena;
+    return {
+      used: allocator.usedBytes,
+      peak: allocator.peakBytes,
+      startup: counters[STATE_STARTUP_BYTES]!,
+      resident: process.memoryUsage.rss(),
+      allocatorActive: allocator.spanBytes,
+      allocatorResident: allocator.spanBytes + allocator.freeDirtyBytes,
+      clients: counters[STATE_CLIENT_BYTES]!,
+      databases: keyspace.databases
+        .filter((database) => database.keyCount > 0)
+        .map((database) => ({
+          index: database.index,
+          main: database.table.bucketBytes,
+          expires: database.expiringCount * 4,
+        })),
+    };
+  }
+
+  purgeMemory(): void {
+    this.#parts.allocator.release(this.#wiring.releasePages, 0, Infinity);
+  }
+}
+
+function isDefaultUser(name: Uint8Array): boolean {
+  return Buffer.from(name).toString('latin1') === 'default';
+}
+
+/** Compares without telling by its duration where the difference is, nor how long the secret is. */
+function isSameSecret(given: Uint8Array, expected: Uint8Array): boolean {
+  const digest = (bytes: Uint8Array): Buffer => createHash('sha256').update(bytes).digest();
+  return timingSafeEqual(digest(given), digest(expected));
+}

@@ -1,0 +1,102 @@
+/**
+ * A serving thread: attaches to the shared memory, opens its transport and serves until it is told to stop.
+ * Started by the supervisor as a worker; also its own entry point.
+ */
+import { parentPort, workerData } from 'node:worker_threads';
+import type { ReleasePages } from '../memory/allocator.ts';
+import { openLibc } from '../system/libc.ts';
+import type { Libc } from '../system/libc.ts';
+import { Duties } from './duties.ts';
+import { EpollServer } from './epoll-server.ts';
+import { NodeServer } from './node-server.ts';
+import { connectServices } from './server-service.ts';
+import { ServingCore } from './serving-core.ts';
+import { attachThread } from './thread-parts.ts';
+import type { ThreadParts, ThreadSettings } from './thread-parts.ts';
+
+/** What a serving thread is started with. */
+export interface ServingSettings extends ThreadSettings {
+  readonly io: 'epoll' | 'node';
+  /** The port to listen on; 0 with `wantsFreePort` takes a free one, without it means no TCP. */
+  readonly port: number;
+}
+
+/** What a serving thread tells the supervisor. */
+export type ServingReport =
+  | { readonly kind: 'ready'; readonly port: number }
+  | { readonly kind: 'failed'; readonly reason: string }
+  | { readonly kind: 'stopped'; readonly code: number };
+
+function main(settings: ServingSettings): void {
+  const parts = attachThread(settings);
+  const libc = openLibc();
+  if (settings.io === 'epoll' && libc !== undefined) serveWithEpoll(parts, libc, settings);
+  else void serveWithNode(parts, settings);
+}
+
+function serveWithEpoll(parts: ThreadParts, libc: Libc, settings: ServingSettings): void {
+  const server = new EpollServer(parts, libc);
+  const releasePages: ReleasePages = (segment, offset, length) =>
+    libc.releasePages(libc.addressOf(segment) + offset, length);
+  const core = new ServingCore(parts, server, new Duties(parts, releasePages));
+  server.connect(core);
+  limitClients(parts, libc);
+  const failure = server.listen(settings.port);
+  if (failure !== undefined) {
+    report({ kind: 'failed', reason: failure });
+    return;
+  }
+  connectServices({ parts, core, transport: server, releasePages, io: 'epoll', port: server.port });
+  report({ kind: 'ready', port: server.port });
+  const code = server.run();
+  core.closeAll();
+  server.dispose();
+  finish(parts, code);
+}
+
+async function serveWithNode(parts: ThreadParts, settings: ServingSettings): Promise<void> {
+  const server = new NodeServer(parts);
+  const releasePages: ReleasePages = () => {};
+  const core = new ServingCore(parts, server, new Duties(parts, releasePages));
+  server.connect(core);
+  const failure = await server.listen(settings.port);
+  if (failure !== undefined) {
+    report({ kind: 'failed', reason: failure });
+    return;
+  }
+  connectServices({ parts, core, transport: server, releasePages, io: 'node', port: server.port });
+  report({ kind: 'ready', port: server.port });
+  const code = await server.run();
+  core.closeAll();
+  server.dispose();
+  finish(parts, code);
+}
+
+function finish(parts: ThreadParts, code: number): void {
+  parts.allocator.arena.close();
+  report({ kind: 'stopped', code });
+}
+
+function report(message: ServingReport): void {
+  parentPort!.postMessage(message);
+}
+
+/** Descriptors that the server needs besides those of its clients. */
+const OTHER_DESCRIPTORS = 32;
+
+/** Lowers `maxclients` to what the limit of open files allows (server.c, adjustOpenFilesLimit). */
+function limitClients(parts: ThreadParts, libc: Libc): void {
+  const wanted = parts.config.values.maxclients + OTHER_DESCRIPTORS;
+  const { soft, hard } = libc.descriptorLimit();
+  if (soft >= wanted) return;
+  const reached = libc.setDescriptorLimit(Math.min(wanted, hard), hard) === 0 ? Math.min(wanted, hard) : soft;
+  if (reached >= wanted) return;
+  const possible = Math.max(1, reached - OTHER_DESCRIPTORS);
+  parts.log.warning(
+    `You requested maxclients of ${parts.config.values.maxclients} requiring at least ${wanted} max file descriptors.`,
+  );
+  parts.log.warning(`Current maximum open files is ${reached}. maxclients has been reduced to ${possible}.`);
+  parts.config.setText({ maxclients: String(possible) });
+}
+
+main(workerData as ServingSettings);

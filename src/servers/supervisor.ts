@@ -1,0 +1,169 @@
+/**
+ * The supervisor: the main thread. It creates the shared memory, starts the serving thread, passes on the wish to stop,
+ * and notices when a thread dies. It never serves and never blocks, so the caller's own event loop stays free.
+ */
+import { existsSync, mkdirSync } from 'node:fs';
+import { Worker } from 'node:worker_threads';
+import type { Config } from '../config/config.ts';
+import { publishConfig } from '../engine/config-sharing.ts';
+import { MAIL_STOP } from '../engine/mailboxes.ts';
+import { STATE_STARTUP_BYTES, STATE_THREAD_COUNT } from '../engine/shared-state.ts';
+import { Arena } from '../memory/arena.ts';
+import { openLibc } from '../system/libc.ts';
+import { randomHex } from '../util/random.ts';
+import { resolveBindNames } from './bind-addresses.ts';
+import type { ServingReport, ServingSettings } from './serving-thread.ts';
+import { attachThread } from './thread-parts.ts';
+import type { ProcessFacts, ThreadParts } from './thread-parts.ts';
+
+const SUPERVISOR_THREAD = 1;
+const SERVING_THREAD = 2;
+const RUN_ID_BYTES = 20;
+
+/** Why the server did not start, in the words of its log. */
+export class StartError extends Error {}
+
+export interface StartOptions {
+  readonly config: Config;
+  /** Our own version. */
+  readonly version: string;
+  /** The port to listen on; 0 takes a free one if `config.values.port` is not 0. */
+  readonly port: number;
+}
+
+export class Supervisor {
+  readonly #parts: ThreadParts;
+  readonly #worker: Worker;
+  readonly port: number;
+  /** Settles with the exit code when the server has ended, for whatever reason. */
+  readonly ended: Promise<number>;
+
+  private constructor(parts: ThreadParts, worker: Worker, port: number, ended: Promise<number>) {
+    this.#parts = parts;
+    this.#worker = worker;
+    this.port = port;
+    this.ended = ended;
+  }
+
+  /** Starts a server. @throws StartError */
+  static async start(options: StartOptions): Promise<Supervisor> {
+    const { config } = options;
+    prepareDirectory(config.values.dir);
+    const bindError = await resolveBindNames(config);
+    if (bindError !== undefined) throw new StartError(bindError);
+
+    const facts: ProcessFacts = {
+      version: options.version,
+      runId: randomHex(RUN_ID_BYTES),
+      startMillis: Date.now(),
+      executable: process.argv[1] ?? process.execPath,
+    };
+    const arena = Arena.create();
+    const settings = { arena: arena.handle(), config: config.serialize(), process: facts };
+    const parts = attachThread({ ...settings, threadNumber: SUPERVISOR_THREAD }, arena);
+    prepareSharedState(parts, config);
+
+    const serving: ServingSettings = {
+      ...settings,
+      threadNumber: SERVING_THREAD,
+      io: chooseIo(config, parts),
+      port: options.port,
+    };
+    const worker = new Worker(new URL('./serving-thread.js', import.meta.url), { workerData: serving, name: 'serving' });
+    const ended = watchEnd(worker, parts);
+    try {
+      const port = await whenReady(worker);
+      return new Supervisor(parts, worker, port, ended);
+    } catch (error) {
+      await worker.terminate();
+      arena.close();
+      throw error;
+    }
+  }
+
+  /** Asks the server to end and waits until nothing of it is left. */
+  async stop(): Promise<void> {
+    this.requestStop(0);
+    await this.ended;
+  }
+
+  /** Asks the server to end with that exit code; `ended` tells when it has. */
+  requestStop(code: number): void {
+    const { mutex, mailboxes } = this.#parts;
+    mutex.lock();
+    try {
+      mailboxes.post(SERVING_THREAD, { kind: MAIL_STOP, clientId: 0, value: code });
+    } finally {
+      mutex.unlock();
+    }
+    this.#parts.wake(SERVING_THREAD);
+  }
+
+  /** Lets the process end although the server runs, or not. */
+  unref(): void {
+    this.#worker.unref();
+  }
+}
+
+function prepareDirectory(directory: string): void {
+  if (existsSync(directory)) return;
+  try {
+    mkdirSync(directory, { recursive: true, mode: 0o700 });
+  } catch (error) {
+    throw new StartError(`Can't chdir to '${directory}': ${(error as Error).message}`);
+  }
+}
+
+function prepareSharedState(parts: ThreadParts, config: Config): void {
+  const { mutex, allocator, engine } = parts;
+  const { control, counters } = allocator.arena;
+  mutex.lock();
+  try {
+    engine.adoptVersion(publishConfig(allocator, config));
+    control[STATE_THREAD_COUNT] = SERVING_THREAD;
+    counters[STATE_STARTUP_BYTES] = allocator.usedBytes;
+    parts.statistics.reset(Date.now());
+  } finally {
+    mutex.unlock();
+  }
+}
+
+function chooseIo(config: Config, parts: ThreadParts): 'epoll' | 'node' {
+  const { io } = config.values;
+  if (io === 'node') return 'node';
+  if (openLibc() !== undefined) return 'epoll';
+  const reason = process.platform === 'linux' ? 'the koffi package is not installed' : 'it needs Linux';
+  if (io === 'epoll') throw new StartError(`--io=epoll is not possible here: ${reason}`);
+  parts.log.notice(`Using Node's sockets, not epoll: ${reason}`);
+  return 'node';
+}
+
+function whenReady(worker: Worker): Promise<number> {
+  return new Promise((resolve, reject) => {
+    worker.on('message', (report: ServingReport) => {
+      if (report.kind === 'ready') resolve(report.port);
+      else if (report.kind === 'failed') reject(new StartError(report.reason));
+    });
+    worker.on('error', reject);
+    worker.on('exit', (code) => reject(new StartError(`the serving thread ended with code ${code}`)));
+  });
+}
+
+function watchEnd(worker: Worker, parts: ThreadParts): Promise<number> {
+  let code = 1;
+  worker.on('message', (report: ServingReport) => {
+    if (report.kind === 'stopped') code = report.code;
+  });
+  worker.on('error', (error) => {
+    parts.log.warning(`A serving thread died: ${error.stack ?? String(error)}`);
+  });
+  return new Promise((resolve) => {
+    worker.on('exit', () => {
+      if (parts.mutex.owner() !== 0) {
+        parts.log.warning(`Thread ${parts.mutex.owner()} died inside the critical section; the server stops.`);
+      }
+      parts.allocator.arena.close();
+      resolve(code);
+    });
+  });
+}

@@ -1,0 +1,56 @@
+/** Where time comes from: a parameter of everything that needs it, so that tests decide what time it is. */
+export interface Clock {
+  /** Milliseconds since 1970, as expiry times are stored. May jump when the system clock is set. */
+  wallMillis(): number;
+  /** The same in microseconds: TIME shows it. */
+  wallMicros(): number;
+  /** Microseconds since some fixed moment; never goes back. For durations. */
+  monotonicMicros(): number;
+}
+
+/** Two readings of the same clock may be that far apart. */
+const WALL_DRIFT_MICROS_MAX = 2000;
+
+export const systemClock: Clock = {
+  wallMillis: () => Date.now(),
+  wallMicros: () => {
+    // The monotonic clock has the microseconds, but knows nothing of a system clock that was set since the start.
+    const micros = Math.floor((performance.timeOrigin + performance.now()) * 1000);
+    const coarse = Date.now() * 1000;
+    return Math.abs(micros - coarse) < WALL_DRIFT_MICROS_MAX ? micros : coarse;
+  },
+  monotonicMicros: () => Math.floor(performance.now() * 1000),
+};
+
+/** A clock that stands still until it is moved. */
+export class ManualClock implements Clock {
+  #wallMillis: number;
+  #monotonicMicros = 0;
+
+  constructor(wallMillis = 0) {
+    this.#wallMillis = wallMillis;
+  }
+
+  wallMillis(): number {
+    return this.#wallMillis;
+  }
+
+  wallMicros(): number {
+    return this.#wallMillis * 1000;
+  }
+
+  monotonicMicros(): number {
+    return this.#monotonicMicros;
+  }
+
+  /** Lets `millis` pass on both scales. */
+  advance(millis: number): void {
+    this.#wallMillis += millis;
+    this.#monotonicMicros += millis * 1000;
+  }
+
+  /** Sets the system time, as an administrator would: no time passes on the monotonic scale. */
+  setWall(millis: number): void {
+    this.#wallMillis = millis;
+  }
+}

@@ -1,0 +1,199 @@
+/** Programs and libraries that people use with Redis, unchanged. */
+import assert from 'node:assert/strict';
+import { execFile, spawn } from 'node:child_process';
+import { describe } from 'node:test';
+import { promisify } from 'node:util';
+import { Redis } from 'ioredis';
+import { createClient } from 'redis';
+import { onEveryServer } from './support/implementations.ts';
+import { redisSkipReason, type ServerProcess } from './support/server-process.ts';
+
+const run = promisify(execFile);
+const hasRedisTools = redisSkipReason() === false;
+
+describe('redis-cli', { skip: !hasRedisTools && 'redis-cli comes with redis-server' }, () => {
+  onEveryServer('runs single commands', async (server) => {
+    assert.equal(await redisCli(server, ['SET', 'cli', 'a b']), 'OK\n');
+    assert.equal(await redisCli(server, ['GET', 'cli']), 'a b\n');
+    assert.equal(await redisCli(server, ['--no-raw', 'GET', 'cli']), '"a b"\n');
+    assert.equal(await redisCli(server, ['--no-raw', 'GET', 'missing']), '(nil)\n');
+    assert.equal(await redisCli(server, ['--no-raw', 'STRLEN', 'cli']), '(integer) 3\n');
+    assert.match(
+      await redisCli(server, ['-3', '--no-raw', 'CONFIG', 'GET', 'port']),
+      /^1# "port" => "\d+"\n$/,
+    );
+    assert.equal(await redisCli(server, ['-n', '3', 'DBSIZE']), '0\n');
+    assert.equal(
+      await redisCli(server, ['FOO']),
+      "ERR unknown command 'FOO', with args beginning with: \n\n",
+    );
+  });
+
+  onEveryServer('reads commands from standard input', async (server) => {
+    const output = await redisCli(
+      server,
+      [],
+      'SET k "hello world"\nAPPEND k !\nGET k\nMULTI\nINCR n\nEXEC\nDEL k n\n',
+    );
+    assert.equal(output, 'OK\n12\nhello world!\nOK\nQUEUED\n1\n2\n');
+  });
+
+  onEveryServer('shows help from COMMAND DOCS and takes its value from -x', async (server) => {
+    assert.equal(await redisCli(server, ['-x', 'SET', 'from-input'], 'binary\0value'), 'OK\n');
+    assert.equal(await redisCli(server, ['STRLEN', 'from-input']), '12\n');
+    assert.match(await redisCli(server, ['INFO', 'server']), /redis_version:7\.0\.15/);
+  });
+
+  onEveryServer('scans, pipes and repeats', async (server) => {
+    const names = Array.from({ length: 500 }, (_, index) => `scan:${index}`);
+    const lines = names.map((name) => `SET ${name} ${name}\r\n`).join('');
+    assert.match(await redisCli(server, ['--pipe'], lines), /errors: 0, replies: 500/);
+    const scanned = await redisCli(server, ['--scan', '--pattern', 'scan:*']);
+    assert.deepEqual(scanned.trim().split('\n').sort(), [...names].sort());
+    assert.equal(await redisCli(server, ['-r', '3', 'INCR', 'repeated']), '1\n2\n3\n');
+    await redisCli(server, ['FLUSHALL']);
+  });
+});
+
+/** Requests of one run of redis-benchmark: enough to cross every buffer, few enough to end at once. */
+const REQUESTS = 2_000;
+/** MSET sends ten values at a time. */
+const REQUESTS_OF_BIG_VALUES = 300;
+
+describe('redis-benchmark', { skip: !hasRedisTools && 'redis-benchmark comes with redis-server' }, () => {
+  for (const pipeline of [1, 16, 128]) {
+    for (const clients of [1, 50]) {
+      onEveryServer(`-P ${pipeline} -c ${clients}`, (server) =>
+        benchmark(server, { pipeline, clients, valueBytes: 3 }),
+      );
+    }
+    for (const valueBytes of [1024, 65536]) {
+      const clients = 50;
+      onEveryServer(`-P ${pipeline} -d ${valueBytes}`, (server) =>
+        benchmark(server, { pipeline, clients, valueBytes }),
+      );
+    }
+  }
+
+  onEveryServer('-c 1000', (server) => benchmark(server, { pipeline: 16, clients: 1000, valueBytes: 3 }));
+});
+
+describe('ioredis', () => {
+  onEveryServer('commands, pipelines and transactions', async (server) => {
+    const redis = new Redis({ port: server.port, lazyConnect: true, maxRetriesPerRequest: 0 });
+    await redis.connect();
+
+    assert.equal(await redis.set('k', 'v', 'EX', 100), 'OK');
+    assert.equal(await redis.get('k'), 'v');
+    assert.equal(await redis.ttl('k'), 100);
+    assert.deepEqual(await redis.getBuffer('k'), Buffer.from('v'));
+    assert.deepEqual(await redis.mget('k', 'missing'), ['v', null]);
+    assert.deepEqual(await redis.pipeline().set('n', 1).incr('n').get('n').exec(), [
+      [null, 'OK'],
+      [null, 2],
+      [null, '2'],
+    ]);
+    assert.deepEqual(await redis.multi().incr('n').del('n').exec(), [
+      [null, 3],
+      [null, 1],
+    ]);
+    await assert.rejects(redis.call('NOSUCH'), /ERR unknown command/);
+
+    await redis.mset(Object.fromEntries(Array.from({ length: 100 }, (_, index) => [`s:${index}`, 'x'])));
+    const scanned = new Set<string>();
+    for await (const batch of redis.scanStream({ match: 's:*' }))
+      for (const key of batch as string[]) scanned.add(key);
+    assert.equal(scanned.size, 100);
+    assert.match(await redis.info('server'), /redis_version/);
+    assert.equal(await redis.flushdb(), 'OK');
+    await redis.quit();
+  });
+
+  onEveryServer('500 calls at a time on one connection', async (server) => {
+    const redis = new Redis({ port: server.port, lazyConnect: true, enableAutoPipelining: true });
+    await redis.connect();
+    const values = await Promise.all(Array.from({ length: 500 }, () => redis.incr('shared')));
+    assert.deepEqual(
+      values.toSorted((left, right) => left - right),
+      Array.from({ length: 500 }, (_, index) => index + 1),
+    );
+    await redis.del('shared');
+    redis.disconnect();
+  });
+});
+
+describe('node-redis', () => {
+  for (const protocol of [2, 3] as const) {
+    onEveryServer(`commands, transactions and scans over RESP${protocol}`, async (server) => {
+      const client = createClient({
+        RESP: protocol,
+        socket: { port: server.port, reconnectStrategy: false },
+      });
+      await client.connect();
+
+      assert.equal(await client.set('k', 'v', { expiration: { type: 'EX', value: 100 } }), 'OK');
+      assert.equal(await client.get('k'), 'v');
+      assert.equal(await client.ttl('k'), 100);
+      assert.equal(await client.get('missing'), null);
+      assert.deepEqual(await client.mGet(['k', 'missing']), ['v', null]);
+      assert.deepEqual(await client.multi().set('n', '1').incr('n').get('n').exec(), ['OK', 2, '2']);
+      assert.equal(Number(await client.incrByFloat('f', 1.5)), 1.5);
+      assert.equal((await client.configGet('maxclients'))['maxclients'], '10000');
+      await assert.rejects(client.sendCommand(['NOSUCH']), /ERR unknown command/);
+
+      await Promise.all(Array.from({ length: 100 }, (_, index) => client.set(`s:${index}`, 'x')));
+      const scanned = new Set<string>();
+      for await (const batch of client.scanIterator({ MATCH: 's:*' }))
+        for (const key of batch) scanned.add(key);
+      assert.equal(scanned.size, 100);
+
+      await client.clientSetName('tester');
+      assert.equal(await client.clientGetName(), 'tester');
+      await client.flushDb();
+      await client.close();
+    });
+
+    onEveryServer(`an optimistic transaction over RESP${protocol}`, async (server) => {
+      const client = createClient({
+        RESP: protocol,
+        socket: { port: server.port, reconnectStrategy: false },
+      });
+      const other = client.duplicate();
+      await Promise.all([client.connect(), other.connect()]);
+
+      await client.watch('balance');
+      await other.set('balance', '1');
+      await assert.rejects(client.multi().set('balance', '2').exec(), /watched/i);
+
+      assert.equal(await client.getDel('balance'), '1');
+      await Promise.all([client.close(), other.close()]);
+    });
+  }
+});
+
+async function redisCli(server: ServerProcess, args: readonly string[], input = ''): Promise<string> {
+  const child = spawn('redis-cli', ['-p', String(server.port), ...args], { stdio: ['pipe', 'pipe', 'pipe'] });
+  let output = '';
+  child.stdout.on('data', (chunk: Buffer) => (output += chunk.toString()));
+  child.stderr.on('data', (chunk: Buffer) => (output += chunk.toString()));
+  child.stdin.end(input);
+  await new Promise((resolve) => child.once('close', resolve));
+  return output;
+}
+
+interface BenchmarkOptions {
+  readonly pipeline: number;
+  readonly clients: number;
+  readonly valueBytes: number;
+}
+
+/** Every test of redis-benchmark ends with a line of CSV; an error reply would end it before. */
+async function benchmark(server: ServerProcess, options: BenchmarkOptions): Promise<void> {
+  const requests = options.valueBytes > 1024 ? REQUESTS_OF_BIG_VALUES : REQUESTS;
+  const load = `-p ${server.port} -n ${requests} -P ${options.pipeline} -c ${options.clients} -d ${options.valueBytes}`;
+  const args = [...load.split(' '), '-t', 'set,get,incr,mset', '--csv', '-r', '1000'];
+  const { stdout, stderr } = await run('redis-benchmark', args);
+  const tests = stdout.split('\n').flatMap((line) => /^"(SET|GET|INCR|MSET)/.exec(line)?.[1] ?? []);
+  assert.deepEqual(tests, ['SET', 'GET', 'INCR', 'MSET'], stdout + stderr);
+  assert.doesNotMatch(stdout + stderr, /error/i);
+}

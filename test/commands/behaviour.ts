@@ -1,0 +1,299 @@
+/**
+ * Behaviour scripts: `[command, expected reply]` steps that run on every transport, over RESP2 and RESP3, and
+ * on a real Redis, which proves the script itself.
+ *
+ *     behaviour('GETDEL returns the value once', [
+ *       ['SET k v', OK],
+ *       ['GETDEL k', 'v'],
+ *       ['GETDEL k', null],
+ *       [['GETDEL', Buffer.from([0xff])], null],
+ *       on('other', 'GET k', null),
+ *     ]);
+ *
+ * A command is a line whose words are split at spaces, or an array for arguments with other bytes. An
+ * expectation is what the reply means; how a protocol encodes that (null, maps, doubles …) is checked as
+ * well, see `matches`.
+ */
+import assert from 'node:assert/strict';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { IMPLEMENTATIONS, sharedServer } from '../support/implementations.ts';
+import { test } from 'node:test';
+import {
+  describeReply,
+  quoteBytes,
+  toBytes,
+  type Argument,
+  type Reply,
+  type RespClient,
+} from '../support/resp-client.ts';
+import type { ServerProcess } from '../support/server-process.ts';
+
+export type Protocol = 2 | 3;
+
+/**
+ * What a reply must be. Text and bytes: a bulk string; number and bigint: an integer; null: `$-1`, in RESP3
+ * `_`; an array: an array. The rest has a maker below.
+ */
+export type Expected = string | Buffer | number | bigint | null | readonly Expected[] | Special;
+
+interface Special {
+  readonly special: string;
+  matches(reply: Reply, protocol: Protocol): boolean;
+}
+
+/** Waits, connects or disconnects; anything that is not a command with a reply. */
+type Action = (clients: Clients) => Promise<void>;
+
+export type Step =
+  readonly [command: string | readonly Argument[], expected: Expected, clientName?: string] | Action;
+
+export interface BehaviourOptions {
+  /** Both unless said otherwise. */
+  readonly protocols?: readonly Protocol[];
+  /** Arguments of the servers; scripts with the same arguments share them. */
+  readonly args?: readonly string[];
+}
+
+/**
+ * Defines a test for each implementation and protocol; every one starts with empty databases and new
+ * connections.
+ */
+export function behaviour(name: string, steps: readonly Step[], options: BehaviourOptions = {}): void {
+  const { protocols = [2, 3], args = [] } = options;
+  for (const implementation of IMPLEMENTATIONS) {
+    for (const protocol of protocols) {
+      test(`${name} [${implementation.name}, RESP${protocol}]`, { skip: implementation.skip }, async () => {
+        const server = await sharedServer(implementation, ['--enable-debug-command', 'yes', ...args]);
+        await runScript(server, protocol, steps);
+      });
+    }
+  }
+}
+
+/** A step of another client, which connects when it is first named. */
+export function on(clientName: string, command: string | readonly Argument[], expected: Expected): Step {
+  return [command, expected, clientName];
+}
+
+/** Waits for time to pass, for what lives a few milliseconds. */
+export function wait(millis: number): Step {
+  return () => sleep(millis);
+}
+
+/** Closes the named client's connection from its side. */
+export function disconnect(clientName: string): Step {
+  return (clients) => clients.disconnect(clientName);
+}
+
+export const OK = simple('OK');
+export const QUEUED = simple('QUEUED');
+
+/** `+TEXT` */
+export function simple(text: string): Special {
+  return scalar(`+${text}`, '+', text);
+}
+
+/** `-TEXT`, the whole line. */
+export function error(text: string): Special {
+  return scalar(`-${text}`, '-', text);
+}
+
+/** An error whose line starts so, where the rest depends on the server. */
+export function errorStarting(start: string): Special {
+  return {
+    special: `-${start}…`,
+    matches: (reply) =>
+      reply.kind === 'scalar' && reply.tag === '-' && reply.bytes.toString().startsWith(start),
+  };
+}
+
+/** `*-1`, in RESP3 `_`. */
+export const NULL_ARRAY: Special = {
+  special: 'null array',
+  matches: (reply, protocol) => reply.kind === 'null' && reply.tag === (protocol === 3 ? '_' : '*'),
+};
+
+/** A double: its text in a bulk string, in RESP3 `,TEXT`. */
+export function double(text: string): Special {
+  return {
+    special: `,${text}`,
+    matches: (reply, protocol) => isScalar(reply, protocol === 3 ? ',' : '$', text),
+  };
+}
+
+/** True or false: `:1` and `:0`, in RESP3 `#t` and `#f`. */
+export function boolean(value: boolean): Special {
+  return {
+    special: String(value),
+    matches: (reply, protocol) =>
+      protocol === 3 ? isScalar(reply, '#', value ? 't' : 'f') : isScalar(reply, ':', value ? '1' : '0'),
+  };
+}
+
+/** Text with a format: a bulk string, in RESP3 `=LENGTH` with `txt:` in front. */
+export function verbatim(text: string): Special {
+  return {
+    special: `=${text}`,
+    matches: (reply, protocol) =>
+      protocol === 3 ? isScalar(reply, '=', `txt:${text}`) : isScalar(reply, '$', text),
+  };
+}
+
+/** Pairs in this order: a flat array, in RESP3 a map. */
+export function map(...pairs: readonly (readonly [Expected, Expected])[]): Special {
+  return aggregate('%', pairs.flat());
+}
+
+/** Members in this order: an array, in RESP3 a set. */
+export function set(...members: readonly Expected[]): Special {
+  return aggregate('~', members);
+}
+
+/** An array (or set, in RESP3) of these items in any order. */
+export function unordered(...items: readonly Expected[]): Special {
+  return {
+    special: `in any order ${describeExpected(items)}`,
+    matches: (reply, protocol) => {
+      if (reply.kind !== 'aggregate' || reply.items.length !== items.length) return false;
+      const left = [...reply.items];
+      return items.every((item) => {
+        const place = left.findIndex((candidate) => matches(candidate, item, protocol));
+        if (place !== -1) left.splice(place, 1);
+        return place !== -1;
+      });
+    },
+  };
+}
+
+/** Text of a bulk, simple or verbatim string that the pattern describes. */
+export function matching(pattern: RegExp): Special {
+  return {
+    special: String(pattern),
+    matches: (reply) =>
+      reply.kind === 'scalar' && '$+='.includes(reply.tag) && pattern.test(reply.bytes.toString('latin1')),
+  };
+}
+
+/** An integer from low to high. */
+export function integerBetween(low: number, high: number): Special {
+  return {
+    special: `integer from ${low} to ${high}`,
+    matches: (reply) => {
+      if (reply.kind !== 'scalar' || reply.tag !== ':') return false;
+      return Number(reply.bytes) >= low && Number(reply.bytes) <= high;
+    },
+  };
+}
+
+/** Any reply but an error, for a step that only prepares. */
+export const ANYTHING: Special = {
+  special: 'no error',
+  matches: (reply) => reply.kind !== 'scalar' || reply.tag !== '-',
+};
+
+/** The connections of one script. */
+class Clients {
+  readonly #server: ServerProcess;
+  readonly #protocol: Protocol;
+  readonly #open = new Map<string, RespClient>();
+
+  constructor(server: ServerProcess, protocol: Protocol) {
+    this.#server = server;
+    this.#protocol = protocol;
+  }
+
+  async get(name: string): Promise<RespClient> {
+    const existing = this.#open.get(name);
+    if (existing !== undefined) return existing;
+    const client = await this.#server.connect();
+    if (this.#protocol === 3) await client.command('HELLO', '3');
+    this.#open.set(name, client);
+    return client;
+  }
+
+  async disconnect(name: string): Promise<void> {
+    const client = await this.get(name);
+    client.end();
+    await client.readUntilClose();
+    client.close();
+    this.#open.delete(name);
+  }
+
+  closeAll(): void {
+    for (const client of this.#open.values()) client.close();
+  }
+}
+
+async function runScript(server: ServerProcess, protocol: Protocol, steps: readonly Step[]): Promise<void> {
+  const clients = new Clients(server, protocol);
+  try {
+    const first = await clients.get('');
+    assert.equal(await first.text('FLUSHALL'), '+OK');
+    for (const [index, step] of steps.entries()) {
+      if (typeof step === 'function') {
+        await step(clients);
+        continue;
+      }
+      const [command, expected, clientName = ''] = step;
+      const words = typeof command === 'string' ? command.split(' ') : command;
+      const client = await clients.get(clientName);
+      const reply = await client.command(...words);
+      assertMatches(reply, expected, { protocol, place: `step ${index + 1}, ${describeCommand(words)}` });
+    }
+  } finally {
+    clients.closeAll();
+  }
+}
+
+function assertMatches(reply: Reply, expected: Expected, at: { protocol: Protocol; place: string }): void {
+  if (matches(reply, expected, at.protocol)) return;
+  assert.fail(`${at.place}\n  expected: ${describeExpected(expected)}\n  received: ${describeReply(reply)}`);
+}
+
+/** Whether the reply is the expected one, in the encoding that the protocol asks for. */
+export function matches(reply: Reply, expected: Expected, protocol: Protocol): boolean {
+  if (expected === null) return reply.kind === 'null' && reply.tag === (protocol === 3 ? '_' : '$');
+  if (typeof expected === 'number' || typeof expected === 'bigint')
+    return isScalar(reply, ':', String(expected));
+  if (typeof expected === 'string' || Buffer.isBuffer(expected)) return isScalar(reply, '$', expected);
+  if (isSpecial(expected)) return expected.matches(reply, protocol);
+  return matchesItems(reply, '*', expected, protocol);
+}
+
+function isSpecial(expected: Special | readonly Expected[]): expected is Special {
+  return 'special' in expected;
+}
+
+function isScalar(reply: Reply, tag: string, content: string | Buffer): boolean {
+  return reply.kind === 'scalar' && reply.tag === tag && reply.bytes.equals(toBytes(content));
+}
+
+function matchesItems(reply: Reply, tag: string, items: readonly Expected[], protocol: Protocol): boolean {
+  if (reply.kind !== 'aggregate' || reply.tag !== tag || reply.items.length !== items.length) return false;
+  return reply.items.every((item, index) => matches(item, items[index] as Expected, protocol));
+}
+
+function scalar(special: string, tag: string, content: string): Special {
+  return { special, matches: (reply) => isScalar(reply, tag, content) };
+}
+
+function aggregate(tag: '%' | '~', items: readonly Expected[]): Special {
+  return {
+    special: `${tag}${describeExpected(items)}`,
+    matches: (reply, protocol) => matchesItems(reply, protocol === 3 ? tag : '*', items, protocol),
+  };
+}
+
+function describeExpected(expected: Expected): string {
+  if (expected === null) return '(nil)';
+  if (typeof expected === 'number' || typeof expected === 'bigint') return `:${expected}`;
+  if (typeof expected === 'string' || Buffer.isBuffer(expected)) return quoteBytes(toBytes(expected));
+  if (isSpecial(expected)) return expected.special;
+  return `*[${expected.map(describeExpected).join(', ')}]`;
+}
+
+function describeCommand(words: readonly Argument[]): string {
+  return words
+    .map((word) => (typeof word === 'string' && word !== '' ? word : quoteBytes(toBytes(word))))
+    .join(' ');
+}

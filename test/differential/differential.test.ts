@@ -1,0 +1,50 @@
+/** A modest differential run; `node dist/test/differential/run.js` does the long ones. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { SeededRandom } from '../support/seeded-random.ts';
+import { availableTransports, redisSkipReason } from '../support/server-process.ts';
+import { describeFinding, runDifferential, type DifferentialOptions } from './differential.ts';
+import { shrinkList } from './shrink.ts';
+
+/** All runs together. */
+const COMMANDS_MAX = 20_000;
+
+const skip = redisSkipReason();
+const seed = SeededRandom.newSeed();
+const transports = availableTransports();
+
+for (const io of transports) {
+  for (const protocol of [2, 3] as const) {
+    test(`random commands answer as in Redis: ${io}, RESP${protocol}`, { skip }, async (t) => {
+      t.diagnostic(`seed ${seed}`);
+      await assertNoDivergence({
+        seed,
+        protocol,
+        commandCount: COMMANDS_MAX / (2 * transports.length),
+        server: { io },
+      });
+    });
+  }
+}
+
+test('Redis does not differ from itself, so the comparison forgives what it must', { skip }, async (t) => {
+  t.diagnostic(`seed ${seed}`);
+  await assertNoDivergence({ seed, protocol: 3, commandCount: 2_000 });
+});
+
+test('shrinking keeps what a failure needs and drops the rest', async () => {
+  const items = Array.from({ length: 100 }, (_, index) => index);
+  const needed = [3, 42, 43, 99];
+
+  const shrunk = await shrinkList(items, async (candidate) =>
+    needed.every((item) => candidate.includes(item)),
+  );
+
+  assert.deepEqual(shrunk, needed);
+});
+
+async function assertNoDivergence(options: DifferentialOptions): Promise<void> {
+  const result = await runDifferential(options);
+  const report = [...result.findings.map(describeFinding), ...result.crashes].join('\n\n');
+  assert.equal(report, '', `replies differ (seed ${options.seed}):\n${report}`);
+}

@@ -1,0 +1,170 @@
+/**
+ * The differential run: random episodes on our server and on a real Redis, until the commands are used up.
+ */
+import { describeReply, RespClient, type Reply } from '../support/resp-client.ts';
+import { SeededRandom } from '../support/seeded-random.ts';
+import {
+  startRedis,
+  startServer,
+  type ServerOptions,
+  type ServerProcess,
+} from '../support/server-process.ts';
+import { compareEpisode, describeStep, type Divergence, type Pair } from './comparison.ts';
+import { generateEpisode, type Unit } from './generator.ts';
+import { CHANGED_DIRECTIVES, GROUPS } from './grammar.ts';
+import { Session } from './session.ts';
+import { shrinkEpisode } from './shrink.ts';
+
+export interface DifferentialOptions {
+  readonly seed: number;
+  readonly commandCount: number;
+  readonly protocol: 2 | 3;
+  /** How our server is started; absent: a second Redis takes its place, which tests this program itself. */
+  readonly server?: ServerOptions;
+  readonly groups?: readonly string[];
+  /** Names of commands to leave out (`LCS`, `CLIENT|LIST`). */
+  readonly excluded?: readonly string[];
+  /** Go on after a divergence and count the distinct ones. */
+  readonly keepGoing?: boolean;
+  /** Hears about each distinct divergence as soon as it is shrunk. */
+  onFinding?(finding: Finding): void;
+}
+
+/** One distinct divergence. */
+export interface Finding {
+  readonly signature: string;
+  readonly divergence: Divergence;
+  readonly units: readonly Unit[];
+  /**
+   * False if a second run of the same commands agreed: then it depends on time, memory or the server's age.
+   */
+  readonly isRepeatable: boolean;
+  readonly episodeSeed: number;
+  count: number;
+}
+
+export interface DifferentialResult {
+  readonly commandCount: number;
+  readonly findings: readonly Finding[];
+  /** Last output of each server of ours that ended by itself. */
+  readonly crashes: readonly string[];
+}
+
+const EPISODE_UNITS = 120;
+/** Enables what both servers refuse by default and the comparison needs. */
+const SERVER_ARGS = ['--enable-debug-command', 'yes'];
+
+/** Runs episodes; each is repeatable from its own seed, which derives from the run's. */
+export async function runDifferential(options: DifferentialOptions): Promise<DifferentialResult> {
+  const random = new SeededRandom(options.seed);
+  const restoreConfig = await defaultConfig();
+  const startTheirs = () => startRedis(SERVER_ARGS);
+  const { server } = options;
+  const startOurs = server
+    ? () => startServer({ ...server, args: [...SERVER_ARGS, ...(server.args ?? [])] })
+    : startTheirs;
+  const pair: Pair = {
+    ours: new Session(startOurs, options.protocol, restoreConfig),
+    theirs: new Session(startTheirs, options.protocol, restoreConfig),
+  };
+  const findings = new Map<string, Finding>();
+  let commandCount = 0;
+  try {
+    while (commandCount < options.commandCount) {
+      const episodeSeed = random.uint32();
+      const units = episodeFromSeed(episodeSeed, options);
+      commandCount += units.flat().filter((step) => step.kind !== 'sleep').length;
+      const divergence = await compareEpisode(pair, units);
+      if (divergence === undefined) continue;
+      await recordFinding({ pair, findings, units, divergence, episodeSeed, options });
+      if (!options.keepGoing) break;
+    }
+  } finally {
+    await Promise.all([pair.ours.stop(), pair.theirs.stop()]);
+  }
+  return { commandCount, findings: [...findings.values()], crashes: pair.ours.crashes };
+}
+
+/** The episode that a finding's seed names; the groups and exclusions must be those of the run. */
+export function episodeFromSeed(
+  seed: number,
+  options: Pick<DifferentialOptions, 'groups' | 'excluded'>,
+): readonly Unit[] {
+  return generateEpisode(new SeededRandom(seed), {
+    unitCount: EPISODE_UNITS,
+    groups: options.groups ?? Object.keys(GROUPS),
+    excluded: new Set((options.excluded ?? []).map((name) => name.toUpperCase())),
+  });
+}
+
+interface Recording {
+  readonly pair: Pair;
+  readonly findings: Map<string, Finding>;
+  readonly units: readonly Unit[];
+  readonly divergence: Divergence;
+  readonly episodeSeed: number;
+  readonly options: DifferentialOptions;
+}
+
+/** Counts a divergence that is known, shrinks one that is new. */
+async function recordFinding(recording: Recording): Promise<void> {
+  const { pair, findings, units, divergence, episodeSeed, options } = recording;
+  const { signature } = divergence;
+  const known = findings.get(signature);
+  if (known !== undefined) {
+    known.count += 1;
+    return;
+  }
+  const shrunk = await shrinkEpisode(pair, units, divergence);
+  const isRepeatable = shrunk !== undefined;
+  const finding = { signature, isRepeatable, episodeSeed, count: 1, ...(shrunk ?? { units, divergence }) };
+  findings.set(signature, finding);
+  options.onFinding?.(finding);
+}
+
+/** Name and value, in turn, of each directive that episodes change, as a fresh Redis has them. */
+async function defaultConfig(): Promise<string[]> {
+  const redis: ServerProcess = await startRedis(SERVER_ARGS);
+  try {
+    const client: RespClient = await redis.connect();
+    const reply: Reply = await client.command('CONFIG', 'GET', ...CHANGED_DIRECTIVES);
+    client.close();
+    if (reply.kind !== 'aggregate') throw new Error(`CONFIG GET failed: ${describeReply(reply)}`);
+    return reply.items.map((item) => (item.kind === 'scalar' ? item.bytes.toString() : ''));
+  } finally {
+    await redis.stop();
+  }
+}
+
+/** A finding in a few lines: the shortest program, then both replies. */
+export function describeFinding(finding: Finding): string {
+  const { divergence, units } = finding;
+  const steps = units.flat();
+  const shown = finding.isRepeatable ? steps : steps.slice(0, divergence.stepIndex + 1).slice(-5);
+  const isInTransaction = finding.signature.startsWith('EXEC >');
+  return [
+    `■ ${finding.signature}`,
+    `  episode seed ${finding.episodeSeed}${finding.isRepeatable ? '' : ', NOT REPEATABLE; its last steps:'}`,
+    ...shown.map((step) => `    ${describeStep(step)}`),
+    ...(isInTransaction
+      ? [`  in it: ${describeStep({ kind: 'command', client: 0, command: divergence.command })}`]
+      : []),
+    ...describeDifference(describeReply(divergence.ours), describeReply(divergence.theirs)),
+  ].join('\n');
+}
+
+/** Characters shown of a long reply, and how many of them before the first difference. */
+const SHOWN_CHARACTERS_MAX = 400;
+const SHOWN_BEFORE_DIFFERENCE = 120;
+
+/** Both replies, cut to the surroundings of their first difference. */
+function describeDifference(ours: string, theirs: string): string[] {
+  const difference = Array.from(ours).findIndex((character, index) => character !== theirs[index]);
+  const start = Math.max(0, (difference === -1 ? ours.length : difference) - SHOWN_BEFORE_DIFFERENCE);
+  const cut = (text: string) => {
+    const shown = text.slice(start, start + SHOWN_CHARACTERS_MAX);
+    const isEnd = start + SHOWN_CHARACTERS_MAX >= text.length;
+    return `${start > 0 ? '…' : ''}${shown}${isEnd ? '' : `… (${text.length} characters)`}`;
+  };
+  return [`  ours:  ${cut(ours)}`, `  redis: ${cut(theirs)}`];
+}
