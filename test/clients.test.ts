@@ -190,7 +190,8 @@ interface BenchmarkOptions {
 /** Every test of redis-benchmark ends with a line of CSV; an error reply would end it before. */
 async function benchmark(server: ServerProcess, options: BenchmarkOptions): Promise<void> {
   const requests = options.valueBytes > 1024 ? REQUESTS_OF_BIG_VALUES : REQUESTS;
-  const load = `-p ${server.port} -n ${requests} -P ${options.pipeline} -c ${options.clients} -d ${options.valueBytes}`;
+  const { pipeline, clients, valueBytes } = options;
+  const load = `-p ${server.port} -n ${requests} -P ${pipeline} -c ${clients} -d ${valueBytes}`;
   const args = [...load.split(' '), '-t', 'set,get,incr,mset', '--csv', '-r', '1000'];
   const { stdout, stderr } = await run('redis-benchmark', args);
   const tests = stdout.split('\n').flatMap((line) => /^"(SET|GET|INCR|MSET)/.exec(line)?.[1] ?? []);

@@ -9,10 +9,11 @@ import { ALL_COMMANDS } from '../src/commands/registry.ts';
 const projectPath = fileURLToPath(new URL('../../', import.meta.url));
 
 /** Folders of src/, lowest first: a file imports from its own folder and from those before it. */
-const LAYERS =
-  'util system memory structures protocol config keyspace commands engine persistence replication cluster servers'.split(
-    ' ',
-  );
+// prettier-ignore
+const LAYERS = [
+  'util', 'system', 'memory', 'structures', 'protocol', 'config', 'keyspace', 'commands', 'engine',
+  'persistence', 'replication', 'cluster', 'servers',
+];
 
 interface Import {
   /** Path of the importing file below src/. */

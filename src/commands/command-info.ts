@@ -9,7 +9,7 @@ import { findKeys, hasKeys } from './command-keys.ts';
 import type { FoundKey } from './command-keys.ts';
 import { aclCategories, describeDocs, describeInfo } from './describe.ts';
 import type { Description } from './describe.ts';
-import { SYNTAX_ERROR } from './errors.ts';
+import { SYNTAX_ERROR, unknownSubcommand } from './errors.ts';
 import { family } from './family.ts';
 import { replyHelp } from './help-reply.ts';
 import type { RuntimeCommand } from './runtime-command.ts';
@@ -116,6 +116,9 @@ export const COMMAND_COMMANDS = family({ group: 'server', categories: ['connecti
 
 /** COMMAND */
 function command(call: Call): void {
+  // The one container that is a command by itself gets to see what is no subcommand of it.
+  if (call.argumentCount > 1) throw unknownSubcommand(call.text(1), call.command.fullName);
+
   replyInfo(call, call.services.commands.topLevel);
 }
 
@@ -257,22 +260,27 @@ function write(reply: ReplyWriter, description: Description): void {
   } else if (isArray(description)) {
     reply.array(description.length);
     for (const item of description) write(reply, item);
-  } else if ('set' in description) {
-    reply.set(description.set.length);
-    for (const member of description.set) write(reply, member);
-  } else if ('statusSet' in description) {
-    reply.set(description.statusSet.length);
-    for (const status of description.statusSet) reply.simple(status);
-  } else {
+  } else if (isMap(description)) {
     reply.map(description.size);
     for (const [name, value] of description) {
       reply.bulkText(name);
       write(reply, value);
     }
+  } else if ('set' in description) {
+    reply.set(description.set.length);
+    for (const member of description.set) write(reply, member);
+  } else {
+    reply.set(description.statusSet.length);
+    for (const status of description.statusSet) reply.simple(status);
   }
 }
 
 /** `Array.isArray` that knows arrays which are readonly. */
 function isArray(description: Description): description is readonly Description[] {
   return Array.isArray(description);
+}
+
+/** Asked before `'set' in …`: a map has a method of that name. */
+function isMap(description: Description): description is ReadonlyMap<string, Description> {
+  return description instanceof Map;
 }

@@ -41,6 +41,8 @@ const RESP2_NOT_SUPPORTED = new ErrorReply('ERR RESP2 is not supported by this c
 const NO_SUCH_DATABASE = new ErrorReply('ERR Out of range database');
 
 interface Subcommand {
+  /** How HELP writes the arguments. */
+  readonly syntax?: string;
   /** Arguments after the subcommand's name. */
   readonly minArguments: number;
   readonly maxArguments: number;
@@ -62,12 +64,14 @@ const SUBCOMMANDS: Readonly<Record<string, Subcommand>> = {
     help: ['Output a hex signature representing the current DB content.'],
   },
   'DIGEST-VALUE': {
+    syntax: '<key> [<key> ...]',
     minArguments: 0,
     maxArguments: Infinity,
     run: debugDigestValue,
     help: ['Output a hex signature of the values of all the specified keys.'],
   },
   ERROR: {
+    syntax: '<string>',
     minArguments: 1,
     maxArguments: 1,
     run: debugError,
@@ -77,24 +81,28 @@ const SUBCOMMANDS: Readonly<Record<string, Subcommand>> = {
     ],
   },
   LOG: {
+    syntax: '<message>',
     minArguments: 1,
     maxArguments: 1,
     run: debugLog,
     help: ['Write <message> to the server log.'],
   },
   HTSTATS: {
+    syntax: '<dbid>',
     minArguments: 1,
     maxArguments: 1,
     run: debugHashTable,
     help: ['Return hash table statistics of the specified Redis database.'],
   },
   OBJECT: {
+    syntax: '<key>',
     minArguments: 1,
     maxArguments: 1,
     run: debugObject,
     help: ['Show low level info about `key` and associated value.'],
   },
   POPULATE: {
+    syntax: '<count> [<prefix>] [<size>]',
     minArguments: 1,
     maxArguments: 3,
     run: debugPopulate,
@@ -105,6 +113,7 @@ const SUBCOMMANDS: Readonly<Record<string, Subcommand>> = {
     ],
   },
   PROTOCOL: {
+    syntax: '<type>',
     minArguments: 1,
     maxArguments: 1,
     run: debugProtocol,
@@ -115,6 +124,7 @@ const SUBCOMMANDS: Readonly<Record<string, Subcommand>> = {
     ],
   },
   'SET-ACTIVE-EXPIRE': {
+    syntax: '<0|1>',
     minArguments: 1,
     maxArguments: 1,
     run: debugSetActiveExpire,
@@ -125,24 +135,12 @@ const SUBCOMMANDS: Readonly<Record<string, Subcommand>> = {
     ],
   },
   SLEEP: {
+    syntax: '<seconds>',
     minArguments: 1,
     maxArguments: 1,
     run: debugSleep,
     help: ['Stop the server for <seconds>. Decimals allowed.'],
   },
-};
-
-/** How HELP writes the arguments. */
-const ARGUMENT_SYNTAX: Readonly<Record<string, string>> = {
-  'DIGEST-VALUE': '<key> [<key> ...]',
-  ERROR: '<string>',
-  LOG: '<message>',
-  HTSTATS: '<dbid>',
-  OBJECT: '<key>',
-  POPULATE: '<count> [<prefix>] [<size>]',
-  PROTOCOL: '<type>',
-  'SET-ACTIVE-EXPIRE': '<0|1>',
-  SLEEP: '<seconds>',
 };
 
 const PROTOCOL_REPLIES: Readonly<Record<string, (reply: ReplyWriter) => void>> = {
@@ -191,7 +189,9 @@ const PROTOCOL_REPLIES: Readonly<Record<string, (reply: ReplyWriter) => void>> =
 };
 const ONE_ATTRIBUTE = Buffer.from('|1\r\n');
 
-/** Integers in this range are one shared object in Redis (server.h, OBJ_SHARED_INTEGERS), and OBJECT says so. */
+/**
+ * Integers in this range are one shared object in Redis (server.h, OBJ_SHARED_INTEGERS), and OBJECT says so.
+ */
 const SHARED_INTEGERS = 10_000;
 const SHARED_REFERENCE_COUNT = 2 ** 31 - 1;
 
@@ -224,8 +224,8 @@ function isAllowed(call: Call): boolean {
 }
 
 function helpLines(): string[] {
-  return Object.entries(SUBCOMMANDS).flatMap(([name, { help }]) => [
-    name in ARGUMENT_SYNTAX ? `${name} ${ARGUMENT_SYNTAX[name]}` : name,
+  return Object.entries(SUBCOMMANDS).flatMap(([name, { syntax, help }]) => [
+    syntax === undefined ? name : `${name} ${syntax}`,
     ...help.map((line) => `    ${line}`),
   ]);
 }
@@ -275,9 +275,14 @@ function debugHashTable(call: Call): void {
   if (database.table.isRehashing) {
     text += describeHashTable(1, 'rehashing target', database.table.chainLengths(1));
   }
-  // Keys that expire are in a plain list here: there are no chains to tell of.
-  text += `[Expires HT]\n number of elements: ${database.expiringCount}\n`;
+  text += `[Expires HT]\n${describeExpiring(database.expiringCount)}`;
   call.reply.verbatim('txt', text);
+}
+
+/** Keys that expire are in a plain list here: there are no chains to tell of. */
+function describeExpiring(count: number): string {
+  const empty = describeHashTable(0, 'main hash table', []);
+  return count === 0 ? empty : `Plain list stats (no hash table):\n number of elements: ${count}\n`;
 }
 
 /** DEBUG OBJECT key */

@@ -31,16 +31,22 @@ export function invalidExpireTime(name: string): ErrorReply {
   return new ErrorReply(`ERR invalid expire time in '${name}' command`);
 }
 
+/** What a client sent as Redis prints it into an error: a C string, which a zero byte ends. */
+export function printedText(text: string): string {
+  const zeroByte = text.indexOf('\0');
+  return zeroByte < 0 ? text : text.slice(0, zeroByte);
+}
+
 /** What a container command says to a subcommand it does not have. */
 export function unknownSubcommand(subcommand: string, container: string): ErrorReply {
   return new ErrorReply(
-    `ERR unknown subcommand '${subcommand.slice(0, 128)}'. Try ${container.toUpperCase()} HELP.`,
+    `ERR unknown subcommand '${printedText(subcommand).slice(0, 128)}'. Try ${container.toUpperCase()} HELP.`,
   );
 }
 
 /** What a command says to arguments that fit none of its forms. */
 export function unknownSubcommandOrArity(subcommand: string, container: string): ErrorReply {
   return new ErrorReply(
-    `ERR unknown subcommand or wrong number of arguments for '${subcommand.slice(0, 128)}'. Try ${container.toUpperCase()} HELP.`,
+    `ERR unknown subcommand or wrong number of arguments for '${printedText(subcommand).slice(0, 128)}'. Try ${container.toUpperCase()} HELP.`,
   );
 }

@@ -1,7 +1,39 @@
 /** Commands on keys, whatever the type of their value (Redis 7.0 db.c, object.c). */
+import { NO_EXPIRY } from '../keyspace/database.ts';
+import type { Database } from '../keyspace/database.ts';
+import { ENCODING_NAMES, TYPE_NAMES } from '../keyspace/entry.ts';
+import { NOTIFY_GENERIC } from '../keyspace/notify.ts';
+import type { Ref } from '../memory/arena.ts';
+import { BorrowedBytes } from '../memory/struct.ts';
+import { ErrorReply } from '../protocol/error-reply.ts';
+import { equalBytes } from '../util/bytes.ts';
+import { globMatch } from '../util/glob.ts';
 import { integer, key, pattern, string, token } from './arguments.ts';
+import type { Call } from './call.ts';
+import { DATABASE_OUT_OF_RANGE, NO_SUCH_KEY, SAME_OBJECT, SYNTAX_ERROR } from './errors.ts';
 import { family } from './family.ts';
+import { replyHelp } from './help-reply.ts';
 import { keysFrom, oneKey } from './key-specs.ts';
+import { SCAN_BUCKETS_PER_ELEMENT, globArgument, scanCursor, scanOptions } from './scan-options.ts';
+
+const NOT_AN_INT32 = new ErrorReply(
+  'ERR value is out of range, value must between -2147483648 and 2147483647',
+);
+const SWITCHED_POLICY =
+  'Please note that when switching between policies at runtime LRU and LFU data will take some time to adjust.';
+const LFU_SELECTED = new ErrorReply(
+  `ERR An LFU maxmemory policy is selected, idle time not tracked. ${SWITCHED_POLICY}`,
+);
+const LFU_NOT_SELECTED = new ErrorReply(
+  `ERR An LFU maxmemory policy is not selected, access frequency not tracked. ${SWITCHED_POLICY}`,
+);
+
+const INT32_MAX = 2 ** 31 - 1;
+/** What OBJECT REFCOUNT says of shared integers (server.h, OBJ_SHARED_REFCOUNT). */
+const SHARED_REFERENCES = INT32_MAX;
+
+/** Scratch: the key that is being replied. */
+const borrowedKey = new BorrowedBytes();
 
 export const GENERIC_COMMANDS = family({ group: 'generic', categories: ['keyspace'] }, [
   {
@@ -237,3 +269,302 @@ export const GENERIC_COMMANDS = family({ group: 'generic', categories: ['keyspac
     run: unlink,
   },
 ]);
+
+/** COPY source destination [DB destination-db] [REPLACE] */
+function copy(call: Call): void {
+  const { database, request, reply } = call;
+  let target = database;
+  let replaces = false;
+  for (let i = 3; i < call.argumentCount; i++) {
+    if (call.is(i, 'REPLACE')) replaces = true;
+    else if (call.is(i, 'DB') && i + 1 < call.argumentCount) target = databaseArgument(call, ++i);
+    else throw SYNTAX_ERROR;
+  }
+  if (target === database && isSameKey(call)) throw SAME_OBJECT;
+
+  const source = call.lookupRead(1);
+  const existing = source === 0 ? 0 : target.lookup(request.buffer, request.start(2), request.end(2));
+  if (source === 0 || (existing !== 0 && !replaces)) {
+    reply.integer(0);
+    return;
+  }
+
+  if (existing !== 0) target.delete(existing);
+  const copied = call.strings.copyTo(source, target, request.buffer, request.start(2), request.end(2));
+  const expiry = database.expiryOf(source);
+  if (expiry !== NO_EXPIRY) target.setExpiry(copied, expiry);
+  changedIn(call, target, 2, 'copy_to');
+
+  reply.integer(1);
+}
+
+/** DEL key [key …] */
+function del(call: Call): void {
+  deleteKeys(call);
+}
+
+/** UNLINK key [key …] */
+function unlink(call: Call): void {
+  // Strings, however long, are freed as fast as they could be put aside for later.
+  deleteKeys(call);
+}
+
+function deleteKeys(call: Call): void {
+  const { database, request } = call;
+  let deletedCount = 0;
+  for (let i = 1; i < request.count; i++) {
+    // Where dead keys must wait for their master's DEL, this may be that DEL.
+    const entry = call.keyspace.mayDeleteExpired
+      ? database.lookup(request.buffer, request.start(i), request.end(i))
+      : database.find(request.buffer, request.start(i), request.end(i));
+    if (entry === 0) continue;
+    database.delete(entry);
+    call.changed(i, NOTIFY_GENERIC, 'del');
+    deletedCount++;
+  }
+
+  call.reply.integer(deletedCount);
+}
+
+/** EXISTS key [key …] */
+function exists(call: Call): void {
+  let count = 0;
+  for (let i = 1; i < call.request.count; i++) {
+    if (call.peek(i) !== 0) count++;
+  }
+
+  call.reply.integer(count);
+}
+
+/** TOUCH key [key …] */
+function touch(call: Call): void {
+  let count = 0;
+  for (let i = 1; i < call.request.count; i++) {
+    if (call.lookupRead(i) !== 0) count++;
+  }
+
+  call.reply.integer(count);
+}
+
+/** TYPE key */
+function type(call: Call): void {
+  const entry = call.peek(1);
+
+  call.reply.simple(entry === 0 ? 'none' : typeName(call.database, entry));
+}
+
+/** RANDOMKEY */
+function randomKey({ database, reply }: Call): void {
+  const entry = database.randomEntry();
+
+  if (entry === 0) reply.null();
+  else replyKey(database, entry, reply);
+}
+
+// Walking over all keys -----------------------------------------------------------------------------------------------
+
+/** KEYS pattern */
+function keys(call: Call): void {
+  const { database, reply } = call;
+  const pattern = globArgument(call, 1);
+
+  const mark = reply.beginArray();
+  let count = 0;
+  for (let group = 0; group < database.table.groupCount; group++) {
+    database.table.visitGroupAt(group, (entry) => {
+      if (!matchesKey(database, entry, pattern) || database.isExpired(entry)) return;
+      replyKey(database, entry, reply);
+      count++;
+    });
+  }
+  reply.endArray(mark, count);
+}
+
+/** SCAN cursor [MATCH pattern] [COUNT count] [TYPE type] */
+function scan(call: Call): void {
+  const { database, reply } = call;
+  let cursor = scanCursor(call, 1);
+  const options = scanOptions(call, 2, true);
+
+  const found: Ref[] = [];
+  let visitedCount = 0;
+  const visit = (entry: Ref): void => {
+    visitedCount++;
+    if (!matchesKey(database, entry, options.pattern)) return;
+    if (options.typeName !== undefined && typeName(database, entry) !== options.typeName) return;
+    if (!database.isExpired(entry)) found.push(entry);
+    else if (call.keyspace.mayDeleteExpired) database.expire(entry);
+  };
+  let bucketsLeft = options.count * SCAN_BUCKETS_PER_ELEMENT;
+  do cursor = database.table.scan(cursor, visit);
+  while (cursor !== 0 && bucketsLeft-- > 0 && visitedCount < options.count);
+
+  reply.array(2);
+  reply.bulkInteger(cursor);
+  reply.array(found.length);
+  for (const entry of found) replyKey(database, entry, reply);
+}
+
+function matchesKey(database: Database, entry: Ref, pattern: Uint8Array | undefined): boolean {
+  if (pattern === undefined) return true;
+  database.borrowKey(entry, borrowedKey);
+  return globMatch(pattern, borrowedKey.bytes, borrowedKey.start, borrowedKey.end);
+}
+
+function replyKey(database: Database, entry: Ref, reply: Call['reply']): void {
+  database.borrowKey(entry, borrowedKey);
+  reply.bulk(borrowedKey.bytes, borrowedKey.start, borrowedKey.end);
+}
+
+function typeName(database: Database, entry: Ref): string {
+  return TYPE_NAMES[database.typeOf(entry)] ?? 'unknown';
+}
+
+// Giving a value another key ------------------------------------------------------------------------------------------
+
+/** MOVE key db */
+function move(call: Call): void {
+  const { database, request, reply } = call;
+  const target = databaseArgument(call, 2);
+  if (target === database) throw SAME_OBJECT;
+
+  const entry = call.lookupWrite(1);
+  if (entry === 0 || target.lookup(request.buffer, request.start(1), request.end(1)) !== 0) {
+    reply.integer(0);
+    return;
+  }
+
+  database.moveTo(entry, target, request.buffer, request.start(1), request.end(1));
+  changedIn(call, database, 1, 'move_from');
+  changedIn(call, target, 1, 'move_to');
+  countAsOneChange(call);
+
+  reply.integer(1);
+}
+
+/** RENAME key newkey */
+function rename(call: Call): void {
+  if (isSameKey(call)) requireKey(call);
+  else renameTo(call, requireKey(call));
+
+  call.reply.ok();
+}
+
+/** RENAMENX key newkey */
+function renameNx(call: Call): void {
+  const { database, request, reply } = call;
+  const entry = requireKey(call);
+  if (isSameKey(call) || database.lookup(request.buffer, request.start(2), request.end(2)) !== 0) {
+    reply.integer(0);
+    return;
+  }
+
+  renameTo(call, entry);
+
+  reply.integer(1);
+}
+
+function requireKey(call: Call): Ref {
+  const entry = call.lookupWrite(1);
+  if (entry === 0) throw NO_SUCH_KEY;
+  return entry;
+}
+
+function renameTo(call: Call, entry: Ref): void {
+  const { database, request } = call;
+  const existing = database.lookup(request.buffer, request.start(2), request.end(2));
+  if (existing !== 0) database.delete(existing);
+  database.moveTo(entry, database, request.buffer, request.start(2), request.end(2));
+  call.changed(1, NOTIFY_GENERIC, 'rename_from');
+  call.changed(2, NOTIFY_GENERIC, 'rename_to');
+  countAsOneChange(call);
+}
+
+/** Two keys have changed, which Redis counts as one change since the last save. */
+function countAsOneChange(call: Call): void {
+  call.keyspace.addDirty(-1);
+}
+
+function isSameKey({ request }: Call): boolean {
+  const { buffer } = request;
+  const length = request.length(1);
+  return (
+    length === request.length(2) && equalBytes(buffer, request.start(1), buffer, request.start(2), length)
+  );
+}
+
+function databaseArgument(call: Call, index: number): Database {
+  const number = Number(call.int64(index));
+  if (number > INT32_MAX || number < -INT32_MAX - 1) throw NOT_AN_INT32;
+  const database = call.keyspace.databases[number];
+  if (database === undefined) throw DATABASE_OUT_OF_RANGE;
+  return database;
+}
+
+function changedIn(call: Call, database: Database, keyIndex: number, event: string): void {
+  const { buffer } = call.request;
+  const start = call.request.start(keyIndex);
+  call.keyspace.changed(database, buffer, start, call.request.end(keyIndex), NOTIFY_GENERIC, event);
+}
+
+// OBJECT --------------------------------------------------------------------------------------------------------------
+
+/** OBJECT ENCODING key */
+function objectEncoding(call: Call): void {
+  const entry = call.peek(2);
+
+  if (entry === 0) call.reply.null();
+  else call.reply.bulkText(ENCODING_NAMES[call.database.encodingOf(entry)] ?? 'unknown');
+}
+
+/** OBJECT FREQ key */
+function objectFreq(call: Call): void {
+  const { accessClock } = call.keyspace;
+  const entry = call.peek(2);
+  if (entry !== 0 && !accessClock.isLfu) throw LFU_NOT_SELECTED;
+
+  if (entry === 0) call.reply.null();
+  else call.reply.integer(accessClock.frequency(call.database.clockOf(entry)));
+}
+
+/** OBJECT IDLETIME key */
+function objectIdleTime(call: Call): void {
+  const { accessClock } = call.keyspace;
+  const entry = call.peek(2);
+  if (entry !== 0 && accessClock.isLfu) throw LFU_SELECTED;
+
+  if (entry === 0) call.reply.null();
+  else call.reply.integer(accessClock.idleSeconds(call.database.clockOf(entry)));
+}
+
+/** OBJECT REFCOUNT key */
+function objectRefCount(call: Call): void {
+  const entry = call.peek(2);
+
+  if (entry === 0) call.reply.null();
+  else
+    call.reply.integer(call.strings.isSharedInteger(entry) && sharesIntegers(call) ? SHARED_REFERENCES : 1);
+}
+
+/** An access clock of its own for every value is what eviction by LRU or LFU needs (server.h, NO_SHARED_INTEGERS). */
+function sharesIntegers({ config }: Call): boolean {
+  return config.values.maxmemory === 0 || !/-l[rf]u$/.test(config.values['maxmemory-policy']);
+}
+
+/** OBJECT HELP */
+function objectHelp(call: Call): void {
+  replyHelp(call, [
+    'ENCODING <key>',
+    '    Return the kind of internal representation used in order to store the value',
+    '    associated with a <key>.',
+    'FREQ <key>',
+    '    Return the access frequency index of the <key>. The returned integer is',
+    '    proportional to the logarithm of the recent access frequency of the key.',
+    'IDLETIME <key>',
+    '    Return the idle time of the <key>, that is the approximated number of',
+    '    seconds elapsed since the last access to the key.',
+    'REFCOUNT <key>',
+    '    Return the number of references of the value associated with the specified',
+    '    <key>.',
+  ]);
+}

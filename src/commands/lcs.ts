@@ -1,10 +1,11 @@
 /**
  * LCS: the longest common subsequence of two strings, its length, or where it lies in both.
  *
- * Redis fills a table L of 32-bit lengths, L(i, j) for the first i bytes of `a` and j of `b`, and walks back through it
- * (Redis 7.0 t_string.c, lcsCommand). Along a row L grows by 0 or 1 at each step, so one bit per cell holds the same,
- * and 32 cells are computed at once (Crochemore et al. 2001, Hyyrö 2004): bit j - 1 of row i is 0 where
- * L(i, j) > L(i, j - 1). All of the walk's choices follow from it, and half a gigabyte of table becomes 16 MiB.
+ * Redis fills a table L of 32-bit lengths, L(i, j) for the first i bytes of `a` and j of `b`, and walks back
+ * through it (Redis 7.0 t_string.c, lcsCommand). Along a row L grows by 0 or 1 at each step, so one bit per
+ * cell holds the same, and 32 cells are computed at once (Crochemore et al. 2001, Hyyrö 2004): bit j - 1 of
+ * row i is 0 where L(i, j) > L(i, j - 1). All choices of the walk follow from it, and half a gigabyte of
+ * table becomes 16 MiB.
  */
 import { TYPE_STRING } from '../keyspace/entry.ts';
 import { BorrowedBytes } from '../memory/struct.ts';
@@ -139,7 +140,7 @@ export class LcsTable {
     return result;
   }
 
-  /** Runs of bytes that the subsequence takes from consecutive places of both strings, from the end to the start. */
+  /** Runs of bytes that the subsequence takes from neighbouring places of both strings, last ones first. */
   forEachMatch(visit: (aStart: number, bStart: number, length: number) => void): void {
     const a = this.#a;
     const b = this.#b;
@@ -212,7 +213,7 @@ function fillRow(
   }
 }
 
-/** How many bits of these words are 0: the steps at which the row grows. The bits behind its end are all 1. */
+/** How many bits of these words are 0: the steps at which the row grows. Bits behind its end are all 1. */
 function zeroBits(words: Int32Array, start: number, end: number): number {
   let count = 0;
   for (let i = start; i < end; i++) {

@@ -66,7 +66,7 @@ class Canvas {
   }
 }
 
-// Schotter ------------------------------------------------------------------------------------------------------------
+// Schotter --------------------------------------------------------------------------------------------------
 
 const DOTS_PER_COLUMN = 2;
 const DOTS_PER_ROW = 4;
@@ -94,21 +94,26 @@ function drawSchotter(size: SchotterSize, random: RandomSource): string {
   const width = size.columns * DOTS_PER_COLUMN;
   const padding = width > 4 ? 2 : 0;
   const side = Math.fround((width - padding * 2) / size.squaresPerRow);
-  const height = Math.trunc(side * size.squaresPerColumn + padding * 2);
+  const height = Math.trunc(Math.fround(Math.fround(side * size.squaresPerColumn) + padding * 2));
   const canvas = new Canvas(width, height, 0);
 
   for (let row = 0; row < size.squaresPerColumn; row++) {
     const disorder = row > 1 ? row / size.squaresPerColumn : 0;
     const deviation = () => (random.nextFloat() * 2 - 1) * disorder;
     for (let column = 0; column < size.squaresPerRow; column++) {
-      const x = Math.trunc(column * side + side / 2 + padding);
-      const y = Math.trunc(row * side + side / 2 + padding);
+      const x = centerOf(column, side, padding);
+      const y = centerOf(row, side, padding);
       const shiftX = (deviation() * side) / 3;
       const shiftY = (deviation() * side) / 3;
       drawSquare(canvas, Math.trunc(x + shiftX), Math.trunc(y + shiftY), side, deviation());
     }
   }
   return renderBraille(canvas);
+}
+
+/** In the middle of a dot it matters that the original computes with C's `float`. */
+function centerOf(index: number, side: number, padding: number): number {
+  return Math.trunc(Math.fround(Math.fround(Math.fround(index * side) + side / 2) + padding));
 }
 
 /** A square around (x, y), turned by `angle` in radians. */
@@ -169,7 +174,7 @@ function renderBraille(canvas: Canvas): string {
   return lines.join('\n') + (canvas.height % DOTS_PER_ROW === 1 ? '' : '\n');
 }
 
-// Skyline -------------------------------------------------------------------------------------------------------------
+// Skyline ---------------------------------------------------------------------------------------------------
 
 const BLACK = 0;
 const DARK_GRAY = 1;
@@ -238,7 +243,10 @@ function drawHouse(canvas: Canvas, house: House, upTo: (limit: number) => number
   }
 }
 
-/** Windows are two pixels wide and one tall, since a character is taller than wide; both pixels have one color. */
+/**
+ * Windows are two pixels wide and one tall, since a character is taller than wide; both pixels have one
+ * color.
+ */
 function windowColor(
   canvas: Canvas,
   house: House,

@@ -8,6 +8,8 @@ const USED_BYTES_MIN = 5 * 1024 * 1024;
 /** Overheads of fewer bytes are not worth a word. */
 const OVERHEAD_BYTES_MIN = 10 * 1024 * 1024;
 const CLIENT_BYTES_MAX = 200 * 1024;
+/** What Node itself and the code loaded into it take: no issue, and nothing that anybody could change. */
+const RUNTIME_BYTES = 150 * 1024 * 1024;
 
 export function doctorReport(figures: MemoryFigures, clientCount: number): string {
   if (figures.used < USED_BYTES_MIN) {
@@ -33,7 +35,8 @@ export function doctorReport(figures: MemoryFigures, clientCount: number): strin
 
 /** The advice is of this server's allocator, not of jemalloc. */
 function findIssues(figures: MemoryFigures, clientCount: number): string[] {
-  const overhead = memoryOverhead(figures, 0);
+  const resident = Math.max(figures.allocatorResident, figures.resident - RUNTIME_BYTES);
+  const overhead = memoryOverhead({ ...figures, resident }, 0);
   const issues: string[] = [];
   if (figures.peak / figures.used > 1.5) {
     issues.push(

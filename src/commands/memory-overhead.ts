@@ -5,7 +5,7 @@
 import type { MemoryFigures } from './services.ts';
 
 export interface MemoryOverhead {
-  /** Everything in use that is not data: what the server used before there was any, clients, hash tables. */
+  /** What is in use but is no data: what the server used before there was any, and the hash tables. */
   readonly overhead: number;
   readonly dataset: number;
   /** The data's share in percent of what is used beyond the start. */
@@ -32,7 +32,8 @@ export interface Ratio {
 
 export function memoryOverhead(figures: MemoryFigures, keyCount: number): MemoryOverhead {
   const { used, startup, resident, allocatorActive, allocatorResident } = figures;
-  let overhead = startup + figures.clients;
+  // Clients are not in it: their buffers are in JavaScript heaps, which `used` does not count.
+  let overhead = startup;
   for (const { main, expires } of figures.databases) overhead += main + expires;
   const dataset = Math.max(0, used - overhead);
   const beyondStart = Math.max(1, used - startup);

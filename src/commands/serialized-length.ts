@@ -1,4 +1,7 @@
-/** How many bytes a string value takes in an RDB file (Redis 7.0 rdb.c, rdbSaveStringObject): DEBUG OBJECT shows it. */
+/**
+ * How many bytes a string value takes in an RDB file (Redis 7.0 rdb.c, rdbSaveStringObject): DEBUG OBJECT
+ * shows it.
+ */
 import { lzfCompress } from '../util/lzf.ts';
 import { parseInteger } from '../util/numbers.ts';
 

@@ -353,7 +353,7 @@ const value = new BorrowedBytes();
 /** An integer on its way into a new key. */
 const digits = new Uint8Array(20);
 
-// Reading -----------------------------------------------------------------------------------------------------------
+// Reading ---------------------------------------------------------------------------------------------------
 
 /** GET key */
 function get(call: Call): void {
@@ -417,7 +417,7 @@ function roundedInt64(call: Call, index: number): number {
   return Number.isNaN(small) ? Number(call.int64(index)) : small;
 }
 
-// Setting -----------------------------------------------------------------------------------------------------------
+// Setting ---------------------------------------------------------------------------------------------------
 
 // Options of SET and GETEX as bits.
 const NX = 1 << 0;
@@ -545,7 +545,7 @@ function setPairs(call: Call): void {
   }
 }
 
-/** Sets the key that is argument 1 until that time. A time in the past is no error: the key is found dead next time. */
+/** Sets the key that is argument 1 until that time. The past is no error: the key is found dead later. */
 function setExpiring(call: Call, valueIndex: number, expiry: number): void {
   const entry = call.setString(1, valueIndex, true);
   call.database.setExpiry(entry, expiry);
@@ -564,8 +564,8 @@ function propagateWithoutGet(call: Call): void {
 }
 
 /**
- * The options from argument `first` on (t_string.c, parseExtendedStringArgumentsOrReply). An option may come twice, but
- * not one that contradicts it; the last time counts.
+ * The options from argument `first` on (t_string.c, parseExtendedStringArgumentsOrReply). An option may come
+ * twice, but not one that contradicts it; the last time counts.
  * @throws SYNTAX_ERROR
  */
 function parseOptions(call: Call, first: number, words: OptionWords): Options {
@@ -611,12 +611,12 @@ function expiryTime(call: Call, index: number, bits: number): number {
   return Math.min(Number(exact), EXPIRY_MILLIS_MAX);
 }
 
-/** All digits: String() takes to an exponent at 10^21, but also invents digits beyond 2^53. */
+/** Exact: String() rounds beyond 2^53. */
 function millisText(millis: number): string {
   return BigInt(millis).toString();
 }
 
-// Reading and changing at once --------------------------------------------------------------------------------------
+// Reading and changing at once ------------------------------------------------------------------------------
 
 /** GETDEL key */
 function getDel(call: Call): void {
@@ -653,7 +653,7 @@ function getEx(call: Call): void {
   }
 }
 
-// Editing -----------------------------------------------------------------------------------------------------------
+// Editing ---------------------------------------------------------------------------------------------------
 
 /** APPEND key value */
 function append(call: Call): void {
@@ -695,7 +695,7 @@ function setRange(call: Call): void {
   call.reply.integer(length);
 }
 
-/** @throws STRING_TOO_LONG when clients could not send such a string in one piece, or it exceeds the largest block */
+/** @throws STRING_TOO_LONG when clients could not send such a string, or no block is that large */
 function checkStringLength(call: Call, length: number): void {
   if (length > call.config.values['proto-max-bulk-len'] || length > BLOCK_BYTES_MAX) throw STRING_TOO_LONG;
 }
@@ -719,7 +719,7 @@ function setKey(call: Call, bytes: Uint8Array, length: number): Ref {
   return call.strings.set(call.database, buffer, request.start(1), request.end(1), bytes, 0, length, false);
 }
 
-// Counting ----------------------------------------------------------------------------------------------------------
+// Counting --------------------------------------------------------------------------------------------------
 
 /** INCR key */
 function incr(call: Call): void {

@@ -5,39 +5,45 @@
  *
  * `# Latencystats` is always empty: percentiles need a histogram per command, which is not kept.
  */
-import { arch, machine, release, totalmem, type } from 'node:os';
+import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
+import { arch, machine, release, totalmem, type } from 'node:os';
 import { memoryOverhead } from '../commands/memory-overhead.ts';
 import type { CommandIndex } from '../commands/command-index.ts';
 import type { MemoryFigures } from '../commands/services.ts';
-import type { ConfigValues } from '../config/directives.ts';
+import type { Config } from '../config/config.ts';
 import { REDIS_VERSION } from '../config/help.ts';
 import type { Keyspace } from '../keyspace/keyspace.ts';
-import type { Clock } from '../util/clock.ts';
+import type { Allocator } from '../memory/allocator.ts';
 import { bytesToHuman, formatPercent } from '../util/memory-size.ts';
 import { formatFixed } from '../util/numbers.ts';
+import { STATE_THREAD_COUNT } from './shared-state.ts';
 import type { CommandFigures, Statistics } from './statistics.ts';
 
 /** What does not change while the server runs. */
 export interface ProcessFacts {
   /** This server's own version. */
   readonly version: string;
-  /** 40 hexadecimal digits each, random. */
+  readonly pid: number;
+  /** 40 hexadecimal digits, random. */
   readonly runId: string;
-  readonly replicationId: string;
+  readonly startMillis: number;
   /** What was started, an absolute path. */
   readonly executable: string;
-  /** How sockets are served. */
-  readonly transport: 'epoll' | 'node';
+  /** Absolute path, or empty. */
+  readonly configFile: string;
+  readonly port: number;
+  /** How sockets are served: `epoll` or `node`. */
+  readonly io: string;
 }
 
 export interface ClientFigures {
   readonly connected: number;
-  /** Largest buffers of recent seconds. */
-  readonly maxInputBufferBytes: number;
-  readonly maxOutputBufferBytes: number;
-  readonly blocked: number;
-  readonly servingThreads: number;
+  /** Bytes of the largest input buffer, and of the largest reply that waits to be sent. */
+  readonly largestInput: number;
+  readonly largestOutput: number;
+  /** Clients whose command waits for the end of CLIENT PAUSE. */
+  readonly postponed: number;
 }
 
 /** Times in seconds, -1 for never; Unix times in seconds. */
@@ -74,18 +80,30 @@ export interface AppendOnlyFigures {
 }
 
 export interface InfoSources {
-  readonly facts: ProcessFacts;
-  readonly clock: Clock;
-  readonly config: ConfigValues;
-  /** Absolute path, or undefined. */
-  readonly configFile: string | undefined;
+  readonly process: ProcessFacts;
+  /** Unix time in ms; fractions are welcome. */
+  readonly nowMillis: number;
+  readonly config: Config;
   readonly commands: CommandIndex;
   readonly keyspace: Keyspace;
+  readonly allocator: Allocator;
   readonly statistics: Statistics;
   readonly memory: MemoryFigures;
   readonly clients: ClientFigures;
-  readonly persistence: PersistenceFigures;
+  /** Absent while nothing is saved or logged. */
+  readonly persistence?: PersistenceFigures;
 }
+
+const SIXTY_FOUR_BITS: ReadonlySet<string> = new Set([
+  'arm64',
+  'loong64',
+  'ppc64',
+  'riscv64',
+  's390x',
+  'x64',
+]);
+const SECONDS_PER_DAY = 86_400;
+const LRU_CLOCK_MASK = 0xffffff;
 
 type Fields = Readonly<Record<string, string | number>>;
 
@@ -114,7 +132,9 @@ const SECTIONS: readonly Section[] = [
   { title: 'Keyspace', names: ['keyspace'], isDefault: true, fields: keyspaceFields },
 ];
 
-/** The text of INFO. @param names sections in lower case, none for the default ones; unknown ones are ignored */
+/**
+ * The text of INFO. @param names sections in lower case, none for the default ones; unknown ones are ignored
+ */
 export function buildInfo(sources: InfoSources, names: readonly string[]): string {
   const hasAll = names.includes('all') || names.includes('everything');
   const hasDefault = names.length === 0 || names.includes('default');
@@ -132,10 +152,9 @@ function renderSection(title: string, fields: Fields): string {
   return text;
 }
 
-function serverFields({ facts, clock, config, configFile, clients, statistics }: InfoSources): Fields {
-  const micros = clock.wallMicros();
-  const seconds = Math.floor(micros / 1_000_000);
-  const uptime = Math.max(0, seconds - Math.floor(statistics.get('startMillis') / 1000));
+function serverFields({ process: facts, nowMillis, config, allocator }: InfoSources): Fields {
+  const seconds = Math.floor(nowMillis / 1000);
+  const uptime = Math.max(0, seconds - Math.floor(facts.startMillis / 1000));
   return {
     redis_version: REDIS_VERSION,
     redis_git_sha1: '00000000',
@@ -143,29 +162,29 @@ function serverFields({ facts, clock, config, configFile, clients, statistics }:
     redis_build_id: 0,
     redis_mode: 'standalone',
     os: `${type()} ${release()} ${machine()}`,
-    arch_bits: arch().endsWith('64') || arch() === 's390x' ? 64 : 32,
+    arch_bits: SIXTY_FOUR_BITS.has(arch()) ? 64 : 32,
     monotonic_clock: 'POSIX clock_gettime',
-    multiplexing_api: facts.transport,
+    multiplexing_api: facts.io,
     atomicvar_api: 'js-atomics',
     gcc_version: '0.0.0',
-    process_id: process.pid,
+    process_id: facts.pid,
     process_supervised: 'no',
     run_id: facts.runId,
-    tcp_port: config.port,
-    server_time_usec: micros,
+    tcp_port: facts.port,
+    server_time_usec: Math.floor(nowMillis * 1000),
     uptime_in_seconds: uptime,
-    uptime_in_days: Math.floor(uptime / 86_400),
-    hz: config.hz,
-    configured_hz: config.hz,
-    lru_clock: seconds & 0xffffff,
+    uptime_in_days: Math.floor(uptime / SECONDS_PER_DAY),
+    hz: config.values.hz,
+    configured_hz: config.values.hz,
+    lru_clock: seconds & LRU_CLOCK_MASK,
     executable: facts.executable,
-    config_file: configFile ?? '',
+    config_file: facts.configFile,
     io_threads_active: 0,
     server_name: 'redis-clone-ts',
     redis_clone_version: facts.version,
-    server_mode: config.mode,
-    serving_threads: clients.servingThreads,
-    io_transport: facts.transport,
+    server_mode: config.values.mode,
+    io_transport: facts.io,
+    threads_started: allocator.arena.control[STATE_THREAD_COUNT]!,
     node_version: process.versions.node,
   };
 }
@@ -174,17 +193,17 @@ function clientFields({ clients, config, statistics }: InfoSources): Fields {
   return {
     connected_clients: clients.connected,
     cluster_connections: 0,
-    maxclients: config.maxclients,
-    client_recent_max_input_buffer: clients.maxInputBufferBytes,
-    client_recent_max_output_buffer: clients.maxOutputBufferBytes,
-    blocked_clients: clients.blocked,
+    maxclients: config.values.maxclients,
+    client_recent_max_input_buffer: clients.largestInput,
+    client_recent_max_output_buffer: clients.largestOutput,
+    blocked_clients: clients.postponed,
     tracking_clients: 0,
     clients_in_timeout_table: 0,
     peak_connected_clients: statistics.get('peakClients'),
   };
 }
 
-function memoryFields({ memory, keyspace, config }: InfoSources): Fields {
+function memoryFields({ memory, keyspace, config, allocator }: InfoSources): Fields {
   const overhead = memoryOverhead(memory, keyCount(keyspace));
   const systemBytes = totalmem();
   return {
@@ -211,8 +230,8 @@ function memoryFields({ memory, keyspace, config }: InfoSources): Fields {
     ...amount('used_memory_vm_total', 0),
     used_memory_functions: 0,
     ...amount('used_memory_scripts', 0),
-    ...amount('maxmemory', config.maxmemory),
-    maxmemory_policy: config['maxmemory-policy'],
+    ...amount('maxmemory', config.values.maxmemory),
+    maxmemory_policy: config.values['maxmemory-policy'],
     allocator_frag_ratio: formatFixed(overhead.allocatorFragmentation.ratio, 2),
     allocator_frag_bytes: overhead.allocatorFragmentation.bytes,
     allocator_rss_ratio: formatFixed(overhead.allocatorResident.ratio, 2),
@@ -232,6 +251,7 @@ function memoryFields({ memory, keyspace, config }: InfoSources): Fields {
     active_defrag_running: 0,
     lazyfree_pending_objects: keyspace.lazyPendingCount,
     lazyfreed_objects: keyspace.counter('lazyFreed'),
+    arena_segments: allocator.arena.segmentCount,
   };
 }
 
@@ -240,7 +260,9 @@ function amount(name: string, bytes: number): Fields {
   return { [name]: bytes, [`${name}_human`]: bytesToHuman(bytes) };
 }
 
-function persistenceFields({ persistence, keyspace }: InfoSources): Fields {
+function persistenceFields(sources: InfoSources): Fields {
+  const { keyspace } = sources;
+  const persistence = sources.persistence ?? nothingPersistent(sources.process);
   const { appendOnlyFile: aof } = persistence;
   return {
     loading: Number(persistence.isLoading),
@@ -275,6 +297,31 @@ function persistenceFields({ persistence, keyspace }: InfoSources): Fields {
     module_fork_in_progress: 0,
     module_fork_last_cow_size: 0,
     ...(aof === undefined ? {} : appendOnlyFields(aof, persistence)),
+  };
+}
+
+function nothingPersistent({ startMillis }: ProcessFacts): PersistenceFigures {
+  return {
+    isLoading: false,
+    isSaving: false,
+    savedKeys: 0,
+    keysToSave: 0,
+    lastSaveTime: Math.floor(startMillis / 1000),
+    lastSaveOk: true,
+    lastSaveSeconds: -1,
+    currentSaveSeconds: -1,
+    saves: 0,
+    lastLoadKeysExpired: 0,
+    lastLoadKeysLoaded: 0,
+    isRewriting: false,
+    isRewriteScheduled: false,
+    lastRewriteSeconds: -1,
+    currentRewriteSeconds: -1,
+    lastRewriteOk: true,
+    rewrites: 0,
+    rewriteFailuresInARow: 0,
+    lastWriteOk: true,
+    appendOnlyFile: undefined,
   };
 }
 
@@ -358,17 +405,18 @@ function statFields({ statistics, keyspace }: InfoSources): Fields {
   };
 }
 
-function replicationFields({ facts, config }: InfoSources): Fields {
+function replicationFields({ process: facts, config }: InfoSources): Fields {
   return {
     role: 'master',
     connected_slaves: 0,
     master_failover_state: 'no-failover',
-    master_replid: facts.replicationId,
+    // Random like the run id, and the same for all threads.
+    master_replid: createHash('sha1').update(facts.runId).digest('hex'),
     master_replid2: '0'.repeat(40),
     master_repl_offset: 0,
     second_repl_offset: -1,
     repl_backlog_active: 0,
-    repl_backlog_size: config['repl-backlog-size'],
+    repl_backlog_size: config.values['repl-backlog-size'],
     repl_backlog_first_byte_offset: 0,
     repl_backlog_histlen: 0,
   };

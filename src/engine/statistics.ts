@@ -18,7 +18,7 @@ import { byteOffset } from '../memory/struct.ts';
 
 /** Counters by name, and where they are. */
 const COUNTERS = {
-  startMillis: 0,
+  evictionExceededMicros: 0,
   connectionsReceived: 1,
   connectionsRejected: 2,
   commandsProcessed: 3,
@@ -36,12 +36,11 @@ const COUNTERS = {
   longestBatchMicros: 15,
   longestCommandMicros: 16,
   cronRuns: 17,
-  evictionExceededMicros: 18,
 } as const;
 export type Counter = keyof typeof COUNTERS;
 
 const COUNTER_DOUBLES = 32;
-const SAMPLE_MILLIS = COUNTER_DOUBLES;
+const LAST_SAMPLE_MILLIS = COUNTER_DOUBLES;
 const SAMPLE_INDEX = COUNTER_DOUBLES + 1;
 const ERROR_GENERATION = COUNTER_DOUBLES + 2;
 const COMMAND_COUNT = COUNTER_DOUBLES + 3;
@@ -51,6 +50,7 @@ const METRICS = ['commandsProcessed', 'netInputBytes', 'netOutputBytes'] as cons
 export type Metric = (typeof METRICS)[number];
 const METRICS_AT = COUNTER_DOUBLES + 4;
 const SAMPLES = 16;
+const SAMPLE_MILLIS_MIN = 50;
 const METRIC_DOUBLES = 1 + SAMPLES;
 
 /** More codes than that are counted only in the total. */
@@ -65,9 +65,6 @@ const CALLS = 0;
 const MICROS = 1;
 const REJECTED = 2;
 const FAILED = 3;
-
-/** Counters that RESETSTAT leaves alone: they tell how the server came to be, not what it did since. */
-const KEPT: readonly Counter[] = ['startMillis', 'cronRuns'];
 
 /** What is known of one command. */
 export interface CommandFigures {
@@ -106,7 +103,7 @@ export class Statistics {
     assert.equal(this.#values[COMMAND_COUNT], commandCount, 'all threads know the same commands');
   }
 
-  // Commands --------------------------------------------------------------------------------------------------------
+  // Commands ------------------------------------------------------------------------------------------------
 
   /** A command has run for that long. */
   commandRun(id: number, micros: number): void {
@@ -143,7 +140,7 @@ export class Statistics {
     }
   }
 
-  // Errors ----------------------------------------------------------------------------------------------------------
+  // Errors --------------------------------------------------------------------------------------------------
 
   /** An error reply was sent. @param code its first word, `ERR` or `WRONGTYPE` */
   errorReplied(code: string): void {
@@ -195,7 +192,7 @@ export class Statistics {
     return this.#bytes.subarray(start, start + ERROR_NAME_BYTES);
   }
 
-  // Named counters --------------------------------------------------------------------------------------------------
+  // Named counters ------------------------------------------------------------------------------------------
 
   /** One read from a socket: hot, hence not by name. */
   received(byteCount: number): void {
@@ -221,10 +218,6 @@ export class Statistics {
     return this.#values[COUNTERS[name]]!;
   }
 
-  set(name: Counter, value: number): void {
-    this.#values[COUNTERS[name]] = value;
-  }
-
   add(name: Counter, by: number): void {
     this.#values[COUNTERS[name]] = this.#values[COUNTERS[name]]! + by;
   }
@@ -238,12 +231,16 @@ export class Statistics {
     this.#values[at] = this.#values[at]! + 1;
   }
 
-  // Rates -----------------------------------------------------------------------------------------------------------
+  // Rates ---------------------------------------------------------------------------------------------------
 
-  /** Takes a sample of each metric; call it every 100 ms (Redis 7.0 server.c, trackInstantaneousMetric). */
+  /**
+   * Takes a sample of each metric (Redis 7.0 server.c, trackInstantaneousMetric). Call it every 100 ms, from any number
+   * of threads: one that comes right after another is ignored.
+   */
   sample(nowMillis: number): void {
     const values = this.#values;
-    const elapsed = nowMillis - values[SAMPLE_MILLIS]!;
+    const elapsed = nowMillis - values[LAST_SAMPLE_MILLIS]!;
+    if (elapsed >= 0 && elapsed < SAMPLE_MILLIS_MIN) return;
     const index = values[SAMPLE_INDEX]!;
     for (let metric = 0; metric < METRICS.length; metric++) {
       const at = METRICS_AT + metric * METRIC_DOUBLES;
@@ -251,7 +248,7 @@ export class Statistics {
       values[at + 1 + index] = elapsed > 0 ? Math.trunc(((reading - values[at]!) * 1000) / elapsed) : 0;
       values[at] = reading;
     }
-    values[SAMPLE_MILLIS] = nowMillis;
+    values[LAST_SAMPLE_MILLIS] = nowMillis;
     values[SAMPLE_INDEX] = (index + 1) % SAMPLES;
   }
 
@@ -263,13 +260,11 @@ export class Statistics {
     return sum / SAMPLES;
   }
 
-  /** CONFIG RESETSTAT: forgets everything but what KEPT names. */
+  /** CONFIG RESETSTAT: forgets everything. */
   reset(nowMillis: number): void {
-    const kept = KEPT.map((name) => [name, this.get(name)] as const);
     const generation = this.#values[ERROR_GENERATION]!;
     this.#values.fill(0);
-    for (const [name, value] of kept) this.set(name, value);
-    this.#values[SAMPLE_MILLIS] = nowMillis;
+    this.#values[LAST_SAMPLE_MILLIS] = nowMillis;
     this.#values[ERROR_GENERATION] = generation + 1;
     this.#values[COMMAND_COUNT] = this.#commandCount;
   }

@@ -7,9 +7,8 @@
 import { strict as assert } from 'node:assert';
 import type { Ref } from '../memory/arena.ts';
 import type { Arena } from '../memory/arena.ts';
-import type { Allocator } from '../memory/allocator.ts';
-import { byteOffset, bytesOf, getWord, setWord } from '../memory/struct.ts';
-import type { BorrowedBytes } from '../memory/struct.ts';
+import { Allocator } from '../memory/allocator.ts';
+import { BorrowedBytes, byteOffset, bytesOf, getWord, setWord } from '../memory/struct.ts';
 import { copyBytes } from '../util/bytes.ts';
 import { integerLength, parseInt64, parseInteger, writeInteger } from '../util/numbers.ts';
 import type { Database } from './database.ts';
@@ -24,6 +23,7 @@ import {
   ENTRY_VALUE,
   FLAG_APART,
   FLAG_EXPIRES,
+  FLAG_UNSHARED,
   TYPE_STRING,
   encodingOfMeta,
   getApart,
@@ -41,11 +41,14 @@ const INT64_DIGITS_MAX = 20;
 const EMBSTR_BYTES_MAX = 44;
 /** A string that grows gets this much room ahead: doubling up to 1 MiB, then 1 MiB more (sds.c, sdsMakeRoomFor). */
 const GROWTH_BYTES_MAX = 1024 * 1024;
+/** Integers below this are shared objects in Redis (server.h, OBJ_SHARED_INTEGERS). */
+const SHARED_INTEGERS = 10_000;
 
 export class StringValues {
   readonly #arena: Arena;
   readonly #allocator: Allocator;
   readonly #digits = new Uint8Array(INT64_DIGITS_MAX);
+  readonly #scratch = new BorrowedBytes();
 
   constructor(keyspace: Keyspace) {
     this.#arena = keyspace.arena;
@@ -70,6 +73,31 @@ export class StringValues {
       view.start = byteOffset(entry) + valueOffset(getWord(arena, entry, ENTRY_KEY_LENGTH), meta);
     }
     view.end = view.start + length;
+  }
+
+  /** Whether Redis would hold the value as one of its shared integers (object.c, createStringObjectFromLongLong). */
+  isSharedInteger(entry: Ref): boolean {
+    const meta = getWord(this.#arena, entry, ENTRY_META);
+    if (encodingOfMeta(meta) !== ENCODING_INT || (meta & FLAG_UNSHARED) !== 0) return false;
+    const { bytes, start, end } = this.#borrowed(entry);
+    const value = parseInteger(bytes, start, end);
+    return value >= 0 && value < SHARED_INTEGERS;
+  }
+
+  /** Gives the value to another key too, which must not exist: in the same encoding, without the expiry time. */
+  copyTo(entry: Ref, target: Database, key: Uint8Array, start: number, end: number): Ref {
+    const { bytes, start: from, end: to } = this.#borrowed(entry);
+    target.find(key, start, end);
+    const copy = this.#create(target, key, start, end, bytes, from, to);
+    const encoding = encodingOfMeta(getWord(this.#arena, entry, ENTRY_META));
+    const meta = withEncoding(getWord(this.#arena, copy, ENTRY_META), encoding);
+    setWord(this.#arena, copy, ENTRY_META, meta | FLAG_UNSHARED);
+    return copy;
+  }
+
+  #borrowed(entry: Ref): BorrowedBytes {
+    this.borrow(entry, this.#scratch);
+    return this.#scratch;
   }
 
   /**
@@ -202,7 +230,8 @@ export class StringValues {
     const usable = wasApart ? this.#allocator.usableBytes(oldBlock) : 0;
     let block = oldBlock;
     let shaped = entry;
-    if (length > usable || length * 2 < usable) {
+    // Room ahead, as rounded by the allocator, is kept; only more than that is given back.
+    if (length > usable || Allocator.roundedBytes(length * 2) < usable) {
       block = this.#allocator.allocate(isGrowing ? length + Math.min(length, GROWTH_BYTES_MAX) : length);
       const source = wasApart ? byteOffset(oldBlock) : database.tailOffset(entry);
       const from = wasApart ? oldBlock : entry;

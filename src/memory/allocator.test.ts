@@ -21,7 +21,7 @@ function wordsOf(allocator: Allocator, ref: Ref): Int32Array {
   return allocator.arena.words[ref >>> SEGMENT_SHIFT]!.subarray(base, base + allocator.usableBytes(ref) / 4);
 }
 
-/** Live blocks, each filled with a number of its own to its last usable byte: an overlap damages one of them. */
+/** Live blocks, each filled with a number of its own to its last usable byte: an overlap damages one. */
 class FilledBlocks {
   readonly allocator: Allocator;
   readonly blocks: { ref: Ref; fill: number }[] = [];
@@ -113,13 +113,14 @@ for (const seed of SEEDS) {
   });
 }
 
-test('every size up to the largest of a span gets a fitting block, aligned to 8 bytes by construction', (t) => {
+test('every size up to the largest of a span gets a fitting block', (t) => {
   const allocator = newAllocator(t);
   for (let size = 0; size <= SMALL_BYTES_MAX + 16; size += size < 300 ? 1 : 61) {
     const ref = allocator.allocate(size);
     const usable = allocator.usableBytes(ref);
     assert.ok(usable >= size && usable >= 8 && usable % 8 === 0, `${usable} bytes for ${size}`);
-    if (size >= 128 && size <= SMALL_BYTES_MAX) assert.ok(usable - size < size / 4 + 8, `${usable} bytes for ${size}`);
+    if (size >= 128 && size <= SMALL_BYTES_MAX)
+      assert.ok(usable - size < size / 4 + 8, `${usable} bytes for ${size}`);
     assert.notEqual(ref, 0);
   }
   allocator.checkInvariants();
@@ -147,7 +148,7 @@ test('a page of no block is not freed', (t) => {
   assert.throws(() => allocator.free(ref), assert.AssertionError);
 });
 
-// Giving memory back ----------------------------------------------------------------------------------------------
+// Giving memory back -----------------------------------------------------------------------------------
 
 test('release gives back what is free, and only that', (t) => {
   const allocator = newAllocator(t);
@@ -181,8 +182,14 @@ test('release keeps what it is told to keep, and stays within its slice', (t) =>
   for (const ref of blocks) allocator.free(ref);
   assert.equal(allocator.freeDirtyBytes, 1000 * PAGE_BYTES);
 
-  assert.equal(allocator.release(() => {}, 1000 * PAGE_BYTES, 2 ** 40), 0);
-  assert.equal(allocator.release(() => {}, 0, 64 * PAGE_BYTES), 64 * PAGE_BYTES);
+  assert.equal(
+    allocator.release(() => {}, 1000 * PAGE_BYTES, 2 ** 40),
+    0,
+  );
+  assert.equal(
+    allocator.release(() => {}, 0, 64 * PAGE_BYTES),
+    64 * PAGE_BYTES,
+  );
   assert.equal(allocator.freeDirtyBytes, 936 * PAGE_BYTES);
   allocator.checkInvariants();
   while (allocator.release(() => {}, 0, 100 * PAGE_BYTES) > 0) allocator.checkInvariants();
@@ -202,7 +209,7 @@ test('released neighbours serve a block as long as all of them', (t) => {
   assert.equal(allocator.arena.segmentCount, 1);
 });
 
-// Compaction ------------------------------------------------------------------------------------------------------
+// Compaction -------------------------------------------------------------------------------------------
 
 for (const seed of SEEDS) {
   test(`a compaction empties sparse spans, seed ${seed}`, (t) => {
@@ -269,7 +276,7 @@ test('spans that are empty already are given back by a compaction', (t) => {
   allocator.checkInvariants();
 });
 
-// Several segments ------------------------------------------------------------------------------------------------
+// Several segments -------------------------------------------------------------------------------------
 
 test('a block that fits nowhere opens the next segment; a full arena says so', (t) => {
   const allocator = newAllocator(t);

@@ -132,7 +132,9 @@ test('many waiters all get their turn', HANG, async (t) => {
   const mutex = new Mutex(words, 0, 1);
   mutex.lock();
   const rounds = 500;
-  const waiters = [2, 3, 4, 5].map((threadNumber) => start(t, { words, threadNumber, role: 'counter', rounds }));
+  const waiters = [2, 3, 4, 5].map((threadNumber) =>
+    start(t, { words, threadNumber, role: 'counter', rounds }),
+  );
   await until(() => mutex.hasWaiters());
   mutex.unlock();
   await Promise.all(waiters.map(({ ended }) => ended));

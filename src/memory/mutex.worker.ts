@@ -58,7 +58,11 @@ function hold(mutex: Mutex, { words }: MutexWork): void {
   mutex.unlock();
 }
 
-const ROLES: Record<MutexWork['role'], (mutex: Mutex, work: MutexWork) => void> = { counter: count, hog, holder: hold };
+const ROLES: Record<MutexWork['role'], (mutex: Mutex, work: MutexWork) => void> = {
+  counter: count,
+  hog,
+  holder: hold,
+};
 
 // The test imports the names above; only a thread has work.
 if (!isMainThread) {

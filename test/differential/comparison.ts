@@ -106,7 +106,14 @@ function shape(reply: Reply): string {
   if (reply.kind === 'aggregate') return `${reply.tag} of ${reply.items.length > 0 ? 'items' : 'none'}`;
   if (!'+-!'.includes(reply.tag)) return SCALAR_NAMES[reply.tag] ?? reply.tag;
   const text = reply.bytes.toString('latin1').slice(0, 100);
-  return reply.tag + text.replace(/'[^']*'?/g, "'…'").replace(/\d+/g, 'N');
+  return (
+    reply.tag +
+    text
+      .replace(/'[^']*'?/g, "'…'")
+      .replace(/('…' ?){2,}/g, "'…' ")
+      .replace(/\d+/g, 'N')
+      .trimEnd()
+  );
 }
 
 const SCALAR_NAMES: Readonly<Record<string, string>> = {

@@ -46,7 +46,7 @@ export interface Finding {
 export interface DifferentialResult {
   readonly commandCount: number;
   readonly findings: readonly Finding[];
-  /** Last output of each server of ours that ended by itself. */
+  /** Last output of servers of ours that ended by themselves, one of each kind. */
   readonly crashes: readonly string[];
 }
 
@@ -82,7 +82,13 @@ export async function runDifferential(options: DifferentialOptions): Promise<Dif
   } finally {
     await Promise.all([pair.ours.stop(), pair.theirs.stop()]);
   }
-  return { commandCount, findings: [...findings.values()], crashes: pair.ours.crashes };
+  return { commandCount, findings: [...findings.values()], crashes: distinctCrashes(pair.ours.crashes) };
+}
+
+/** One of each kind: the same stack has other process ids, ports and times in it. */
+function distinctCrashes(outputs: readonly string[]): string[] {
+  const byText = new Map(outputs.map((output) => [output.replaceAll(/\d/g, ''), output]));
+  return [...byText.values()];
 }
 
 /** The episode that a finding's seed names; the groups and exclusions must be those of the run. */

@@ -63,14 +63,18 @@ const result = await runDifferential({
   excluded: values.exclude?.split(',') ?? [],
   keepGoing: values['keep-going'],
   onFinding: (finding) => console.log(`\n${describeFinding(finding)}`),
+}).catch((error: Error) => {
+  console.error(error.message);
+  process.exit(1);
 });
 
 const seconds = ((Date.now() - startMillis) / 1000).toFixed(1);
+const count = result.findings.length;
 console.log(
-  `\n${result.commandCount} commands in ${seconds} s, ${result.findings.length} distinct divergences (seed ${seed})`,
+  `\n${result.commandCount} commands in ${seconds} s, ${count} distinct divergences (seed ${seed})`,
 );
-for (const { count, signature } of result.findings.toSorted((left, right) => right.count - left.count)) {
-  console.log(`${String(count).padStart(6)} × ${signature}`);
+for (const finding of result.findings.toSorted((left, right) => right.count - left.count)) {
+  console.log(`${String(finding.count).padStart(6)} × ${finding.signature}`);
 }
 for (const crash of result.crashes) console.log(`\nOUR SERVER ENDED BY ITSELF. Its last output:\n${crash}`);
 process.exitCode = result.findings.length + result.crashes.length > 0 ? 1 : 0;

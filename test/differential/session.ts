@@ -52,7 +52,7 @@ export class Session {
       if (replies.includes(CONNECTION_CLOSED)) await this.#restart(index);
     }
     const first = await this.#client(0);
-    // Dead keys count in DBSIZE until something deletes them: with active expiry off, that depends on commands alone.
+    // Dead keys count in DBSIZE until something deletes them: without active expiry, commands alone decide.
     await this.#pipeline(first, [
       ['FLUSHALL'],
       ['CONFIG', 'SET', ...this.#restoreConfig],
@@ -106,10 +106,13 @@ export class Session {
     });
   }
 
-  /** For a connection that is stuck or refused: a new one, to a new server if the old one is gone. */
+  /** For a connection that is stuck or refused: a new one, to a new server if the old one has ended. */
   async #restart(index: ClientIndex): Promise<RespClient> {
     this.#clients[index]?.close();
     this.#clients[index] = undefined;
+    const client = await this.#client(index).catch(() => undefined);
+    if (client !== undefined) return client;
+    await this.#server?.exited;
     await this.#requireServer();
     return this.#client(index);
   }
