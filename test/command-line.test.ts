@@ -52,7 +52,7 @@ describe('ports', () => {
 });
 
 describe('configuration', () => {
-  test('a file, then options that win over it, several values to an option', async (context) => {
+  test('a file, then options that win over it; save points of both add up, as in Redis', async (context) => {
     const port = await freePort();
     const file = writeConfig(
       context,
@@ -62,7 +62,7 @@ describe('configuration', () => {
       args: [file, '--port', String(port), '--save', '900', '1', '--maxclients', '99'],
     });
     assert.equal(await ask(server, port, 'CONFIG', 'GET', 'maxclients'), '*["maxclients", "99"]');
-    assert.equal(await ask(server, port, 'CONFIG', 'GET', 'save'), '*["save", "900 1"]');
+    assert.equal(await ask(server, port, 'CONFIG', 'GET', 'save'), '*["save", "60 1 900 1"]');
     assert.equal(await ask(server, port, 'CONFIG', 'GET', 'timeout'), '*["timeout", "7"]');
     assert.equal(await ask(server, port, 'CONFIG', 'GET', 'maxmemory'), '*["maxmemory", "1048576"]');
   });
@@ -88,7 +88,7 @@ describe('configuration', () => {
     ['an unknown directive', 'foo bar', /Bad directive or wrong number of arguments/],
     ['a value of the wrong type', 'port abc', /argument couldn't be parsed into an integer/],
     ['a value out of range', 'maxclients 0', /argument must be between 1 and 4294967295 inclusive/],
-    ['a value that is none of the choices', 'loglevel loud', /argument must be one of the following/],
+    ['a value that is none of the choices', 'loglevel loud', /argument\(s\) must be one of the following/],
     ['a missing value', 'timeout', /wrong number of arguments/],
     ['a quote that is not closed', 'logfile "x', /Unbalanced quotes in configuration line/],
   ] as const) {

@@ -71,6 +71,7 @@ const ECHO_CASES: readonly ProtocolCase[] = [
   { name: 'an empty array', input: '*0\r\n', output: '' },
   { name: 'a null array', input: '*-1\r\n', output: '' },
   { name: 'an array of negative length', input: '*-5\r\n', output: '' },
+  { name: 'an array of very negative length', input: '*-9223372036854775808\r\n', output: '' },
   {
     name: 'two other bytes for the line end of a bulk string',
     input: '*2\r\n$4\r\nECHOab$2\r\nhixy',
@@ -80,6 +81,11 @@ const ECHO_CASES: readonly ProtocolCase[] = [
     name: 'an unknown command',
     input: 'FOO a b\r\n',
     output: "-ERR unknown command 'FOO', with args beginning with: 'a' 'b' \r\n",
+  },
+  {
+    name: 'a name and arguments with a zero byte, shown up to it',
+    input: '"a\\x00b" "c\\x00d" e\r\n',
+    output: "-ERR unknown command 'a', with args beginning with: 'c' 'e' \r\n",
   },
   {
     name: 'a number of arguments',
@@ -110,6 +116,7 @@ const ERROR_CASES: readonly ProtocolCase[] = [
   protocolError('a count with a space', '* 1\r\n', 'invalid multibulk length'),
   protocolError('a count above the limit', '*2147483648\r\n', 'invalid multibulk length'),
   protocolError('a count above 64 bits', '*9223372036854775808\r\n', 'invalid multibulk length'),
+  protocolError('a negative count below 64 bits', '*-9223372036854775809\r\n', 'invalid multibulk length'),
   protocolError('a length that is no number', '*1\r\n$x\r\n', 'invalid bulk length'),
   protocolError('a length with a sign', '*1\r\n$+4\r\n', 'invalid bulk length'),
   protocolError('a negative length', '*1\r\n$-1\r\n', 'invalid bulk length'),
@@ -186,6 +193,16 @@ describe('pipelines and big values', () => {
         commands.map((_, index) => `:${index + 1}`),
       );
       client.close();
+    });
+  }
+
+  for (const [name, last, reply] of [
+    ['QUIT', 'QUIT\r\n', '+OK\r\n'],
+    ['a protocol error', 'ECHO "\r\n', '-ERR Protocol error: unbalanced quotes in request\r\n'],
+  ] as const) {
+    onEveryServer(`600 commands and ${name} in one write, all answered before the end`, async (server) => {
+      const output = await converse(server.address, ['PING\r\n'.repeat(600) + last]);
+      assert.equal(output, '+PONG\r\n'.repeat(600) + reply);
     });
   }
 

@@ -36,6 +36,8 @@ export class Call {
   session!: Session;
   command!: RuntimeCommand;
   database!: Database;
+  /** Somebody wants to know the effects of commands. */
+  isPropagating = false;
   /** What is logged and replicated instead of the command as it came; undefined = the command itself. */
   effects: Request[] | undefined;
 
@@ -168,12 +170,12 @@ export class Call {
 
   /** Logs and replicates this instead of the command as it came: its effect (absolute times, chosen members). */
   propagateAs(...args: readonly (string | Uint8Array)[]): void {
-    this.effects = [toRequest(args)];
+    if (this.isPropagating) this.effects = [toRequest(args)];
   }
 
   /** The same for one more command; they are wrapped in MULTI/EXEC when there are several. */
   alsoPropagate(...args: readonly (string | Uint8Array)[]): void {
-    (this.effects ??= []).push(toRequest(args));
+    if (this.isPropagating) (this.effects ??= []).push(toRequest(args));
   }
 }
 

@@ -5,12 +5,17 @@ import { RuntimeCommand } from './runtime-command.ts';
 
 const SLOTS = 1024;
 const LOWER_CASE = 0x20;
+const LAST_NAME_BYTES_MAX = 16;
 
 export class CommandIndex {
   /** All commands, subcommands after their container, by id. */
   readonly all: readonly RuntimeCommand[];
   readonly #slots: (RuntimeCommand[] | undefined)[] = new Array<RuntimeCommand[] | undefined>(SLOTS);
   readonly #topLevel: RuntimeCommand[] = [];
+  /** The command found last and the bytes it was found by: a pipeline mostly repeats one. */
+  #last: RuntimeCommand | undefined;
+  readonly #lastName = new Uint8Array(LAST_NAME_BYTES_MAX);
+  #lastLength = 0;
 
   constructor(rows: readonly Command[]) {
     const all: RuntimeCommand[] = [];
@@ -43,12 +48,30 @@ export class CommandIndex {
 
   /** By its name's bytes, any case. */
   findTopLevel(buffer: Uint8Array, start: number, end: number): RuntimeCommand | undefined {
+    if (this.#isLast(buffer, start, end)) return this.#last;
     const candidates = this.#slots[slotOf(buffer, start, end)];
     if (candidates === undefined) return undefined;
     for (let i = 0; i < candidates.length; i++) {
-      if (hasName(candidates[i]!.row.name, buffer, start, end)) return candidates[i];
+      if (!hasName(candidates[i]!.row.name, buffer, start, end)) continue;
+      this.#remember(candidates[i]!, buffer, start, end);
+      return candidates[i];
     }
     return undefined;
+  }
+
+  #isLast(buffer: Uint8Array, start: number, end: number): boolean {
+    const length = this.#lastLength;
+    if (length !== end - start) return false;
+    const name = this.#lastName;
+    for (let i = 0; i < length; i++) if (name[i] !== buffer[start + i]) return false;
+    return length > 0;
+  }
+
+  #remember(command: RuntimeCommand, buffer: Uint8Array, start: number, end: number): void {
+    if (end - start > LAST_NAME_BYTES_MAX) return;
+    this.#last = command;
+    this.#lastLength = end - start;
+    for (let i = start; i < end; i++) this.#lastName[i - start] = buffer[i]!;
   }
 
   /** By full name, `get` or `client|list`, any case. */

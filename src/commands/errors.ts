@@ -3,13 +3,10 @@ import { ErrorReply } from '../protocol/error-reply.ts';
 
 export const SYNTAX_ERROR = new ErrorReply('ERR syntax error');
 export const NO_SUCH_KEY = new ErrorReply('ERR no such key');
-export const INDEX_OUT_OF_RANGE = new ErrorReply('ERR index out of range');
 export const WRONG_TYPE = new ErrorReply('WRONGTYPE Operation against a key holding the wrong kind of value');
 export const NOT_AN_INTEGER = new ErrorReply('ERR value is not an integer or out of range');
 export const NOT_A_FLOAT = new ErrorReply('ERR value is not a valid float');
-export const OUT_OF_RANGE = new ErrorReply('ERR value is out of range');
 export const NOT_POSITIVE = new ErrorReply('ERR value is out of range, must be positive');
-export const INVALID_DATABASE = new ErrorReply('ERR invalid DB index');
 export const DATABASE_OUT_OF_RANGE = new ErrorReply('ERR DB index is out of range');
 export const SAME_OBJECT = new ErrorReply('ERR source and destination objects are the same');
 export const INVALID_CURSOR = new ErrorReply('ERR invalid cursor');

@@ -20,7 +20,8 @@ const NOT_AN_INT32 = new ErrorReply(
   'ERR value is out of range, value must between -2147483648 and 2147483647',
 );
 const SWITCHED_POLICY =
-  'Please note that when switching between policies at runtime LRU and LFU data will take some time to adjust.';
+  'Please note that when switching between policies at runtime ' +
+  'LRU and LFU data will take some time to adjust.';
 const LFU_SELECTED = new ErrorReply(
   `ERR An LFU maxmemory policy is selected, idle time not tracked. ${SWITCHED_POLICY}`,
 );
@@ -361,7 +362,7 @@ function randomKey({ database, reply }: Call): void {
   else replyKey(database, entry, reply);
 }
 
-// Walking over all keys -----------------------------------------------------------------------------------------------
+// Walking over all keys -------------------------------------------------------------------------------------
 
 /** KEYS pattern */
 function keys(call: Call): void {
@@ -420,7 +421,7 @@ function typeName(database: Database, entry: Ref): string {
   return TYPE_NAMES[database.typeOf(entry)] ?? 'unknown';
 }
 
-// Giving a value another key ------------------------------------------------------------------------------------------
+// Giving a value another key --------------------------------------------------------------------------------
 
 /** MOVE key db */
 function move(call: Call): void {
@@ -507,7 +508,7 @@ function changedIn(call: Call, database: Database, keyIndex: number, event: stri
   call.keyspace.changed(database, buffer, start, call.request.end(keyIndex), NOTIFY_GENERIC, event);
 }
 
-// OBJECT --------------------------------------------------------------------------------------------------------------
+// OBJECT ----------------------------------------------------------------------------------------------------
 
 /** OBJECT ENCODING key */
 function objectEncoding(call: Call): void {
@@ -546,7 +547,7 @@ function objectRefCount(call: Call): void {
     call.reply.integer(call.strings.isSharedInteger(entry) && sharesIntegers(call) ? SHARED_REFERENCES : 1);
 }
 
-/** An access clock of its own for every value is what eviction by LRU or LFU needs (server.h, NO_SHARED_INTEGERS). */
+/** Not when eviction needs an access clock for each value (server.h, MAXMEMORY_FLAG_NO_SHARED_INTEGERS). */
 function sharesIntegers({ config }: Call): boolean {
   return config.values.maxmemory === 0 || !/-l[rf]u$/.test(config.values['maxmemory-policy']);
 }

@@ -39,6 +39,8 @@ export class RuntimeCommand {
   readonly id: number;
   readonly arity: number;
   readonly flags: number;
+  /** O(1) or O(log n): may be timed together with others of its name. */
+  readonly isCheap: boolean;
   readonly run: CommandHandler | undefined;
   readonly parent: RuntimeCommand | undefined;
   readonly subcommands: Map<string, RuntimeCommand> | undefined;
@@ -50,6 +52,7 @@ export class RuntimeCommand {
     this.fullName = parent === undefined ? row.name : `${parent.fullName}|${row.name}`;
     this.arity = row.arity;
     this.flags = row.flags.reduce((bits, flag) => bits | (FLAG_BITS[flag] ?? 0), 0);
+    this.isCheap = row.flags.includes('fast') || row.name === 'set';
     this.run = row.run;
     this.subcommands = row.subcommands === undefined ? undefined : new Map();
   }

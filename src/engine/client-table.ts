@@ -2,6 +2,7 @@
  * The table of clients: one record per connection in the arena, so that every thread can list, find and end the
  * clients of every other. The owner keeps the figures of its own clients up to date.
  */
+import type { Session } from '../commands/session.ts';
 import type { Arena, Ref } from '../memory/arena.ts';
 import type { Allocator } from '../memory/allocator.ts';
 import { CONTROL_ROOT_CLIENTS } from '../memory/control-block.ts';
@@ -23,9 +24,6 @@ export const CLIENT_INPUT = 12;
 export const CLIENT_INPUT_FREE = 13;
 /** Pieces of replies that wait to be sent. */
 export const CLIENT_OUTPUT_COUNT = 14;
-export const CLIENT_WATCHED = 15;
-/** Bytes of the arguments of the command that is being received. */
-export const CLIENT_ARGUMENT_BYTES = 28;
 export const CLIENT_QUEUED_BYTES = 29;
 
 /** Doubles of a record. */
@@ -140,8 +138,29 @@ export class ClientTable {
     return getDouble(this.#arena, record, double);
   }
 
-  setDouble(record: Ref, double: number, value: number): void {
-    setDouble(this.#arena, record, double, value);
+  /** Writes what changes with every batch of a client's requests. */
+  publish(session: Session, inputBytes: number, inputFree: number, now: number): void {
+    const arena = this.#arena;
+    const { record } = session;
+    setWord(arena, record, CLIENT_FLAGS, session.flags);
+    setWord(arena, record, CLIENT_DATABASE, session.databaseIndex);
+    setWord(arena, record, CLIENT_PROTOCOL, session.protocolVersion);
+    setWord(arena, record, CLIENT_QUEUED, session.isInTransaction ? session.queue.length : -1);
+    setWord(arena, record, CLIENT_QUEUED_BYTES, session.queuedBytes);
+    setWord(arena, record, CLIENT_COMMAND, session.lastCommandId);
+    setWord(arena, record, CLIENT_INPUT, inputBytes);
+    setWord(arena, record, CLIENT_INPUT_FREE, inputFree);
+    setDouble(arena, record, CLIENT_INTERACTION, now);
+  }
+
+  /** When the client's last request was run, Unix time in ms. */
+  lastSeen(record: Ref): number {
+    return getDouble(this.#arena, record, CLIENT_INTERACTION);
+  }
+
+  setOutput(record: Ref, pieceCount: number, byteCount: number): void {
+    setWord(this.#arena, record, CLIENT_OUTPUT_COUNT, pieceCount);
+    setDouble(this.#arena, record, CLIENT_OUTPUT_BYTES, byteCount);
   }
 
   name(record: Ref): string {

@@ -11,7 +11,6 @@ import type { Session } from '../commands/session.ts';
 import type { CommandIndex } from '../commands/command-index.ts';
 import type { Arena, Ref } from '../memory/arena.ts';
 import {
-  CLIENT_ARGUMENT_BYTES,
   CLIENT_COMMAND,
   CLIENT_CREATED,
   CLIENT_DATABASE,
@@ -128,8 +127,7 @@ export class Clients implements ClientService {
     const inputFree = table.get(record, CLIENT_INPUT_FREE);
     const outputBytes = table.getDouble(record, CLIENT_OUTPUT_BYTES);
     const queuedBytes = table.get(record, CLIENT_QUEUED_BYTES);
-    const argumentBytes = table.get(record, CLIENT_ARGUMENT_BYTES);
-    const total = CONNECTION_OBJECT_BYTES + inputBytes + inputFree + outputBytes + queuedBytes + argumentBytes;
+    const total = CONNECTION_OBJECT_BYTES + inputBytes + inputFree + outputBytes + queuedBytes;
     const id = table.idOf(record);
     const address = table.address(record);
     const localAddress = table.localAddress(record);
@@ -152,7 +150,8 @@ export class Clients implements ClientService {
       `multi=${table.get(record, CLIENT_QUEUED)}`,
       `qbuf=${inputBytes}`,
       `qbuf-free=${inputFree}`,
-      `argv-mem=${argumentBytes}`,
+      // Arguments are slices of the input, which qbuf counts.
+      'argv-mem=0',
       `multi-mem=${queuedBytes}`,
       'rbs=0',
       'rbp=0',

@@ -14,8 +14,6 @@ export const MAIL_KILL = 1;
 export const MAIL_UNPAUSED = 2;
 /** Stop serving and end the thread; the number is the exit code. */
 export const MAIL_STOP = 3;
-/** The configuration has changed: close what `bind` or `port` no longer name, open the new. */
-export const MAIL_CONFIG = 4;
 
 export interface Mail {
   readonly kind: number;

@@ -30,8 +30,8 @@ function errorsOf(statistics: Statistics): [string, number][] {
 
 test('two threads count into the same block', () => {
   const [one, two] = twoThreads();
-  one.commandRun(3, 5);
-  two.commandRun(3, 7);
+  one.commandsRun(3, 1, 5);
+  two.commandsRun(3, 1, 7);
   two.commandFailed(3);
   one.commandRejected(9);
   const expected = [
@@ -89,7 +89,7 @@ test('a reset by one thread frees the codes that another one remembers', () => {
   const [one, two] = twoThreads();
   one.errorReplied('ERR');
   one.errorReplied('OLD');
-  one.commandRun(1, 1);
+  one.commandsRun(1, 1, 1);
   two.reset(1000);
   assert.deepEqual(errorsOf(one), []);
   assert.deepEqual(commandsOf(one), []);
@@ -108,7 +108,7 @@ test('a rate is the mean of the last 16 samples', () => {
   const [one] = twoThreads();
   one.reset(0);
   for (let sample = 1; sample <= 16; sample++) {
-    for (let i = 0; i < 50; i++) one.commandRun(0, 1);
+    for (let i = 0; i < 50; i++) one.commandsRun(0, 1, 1);
     one.sent(1024);
     one.sample(sample * 100);
   }

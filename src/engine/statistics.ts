@@ -105,14 +105,14 @@ export class Statistics {
 
   // Commands ------------------------------------------------------------------------------------------------
 
-  /** A command has run for that long. */
-  commandRun(id: number, micros: number): void {
+  /** A command has run `count` times, and that long in all. */
+  commandsRun(id: number, count: number, micros: number): void {
     const values = this.#values;
     const at = COMMANDS_AT + id * COMMAND_DOUBLES;
-    values[at + CALLS] = values[at + CALLS]! + 1;
+    values[at + CALLS] = values[at + CALLS]! + count;
     values[at + MICROS] = values[at + MICROS]! + micros;
-    values[COUNTERS.commandsProcessed] = values[COUNTERS.commandsProcessed]! + 1;
-    if (micros > values[COUNTERS.longestCommandMicros]!) values[COUNTERS.longestCommandMicros] = micros;
+    values[COUNTERS.commandsProcessed] = values[COUNTERS.commandsProcessed]! + count;
+    if (count === 1 && micros > values[COUNTERS.longestCommandMicros]!) values[COUNTERS.longestCommandMicros] = micros;
   }
 
   /** The gate has refused a command. */
@@ -120,7 +120,7 @@ export class Statistics {
     this.#increment(COMMANDS_AT + id * COMMAND_DOUBLES + REJECTED);
   }
 
-  /** A command has run and replied an error; `commandRun` counts its call. */
+  /** A command has run and replied an error; `commandsRun` counts its call. */
   commandFailed(id: number): void {
     this.#increment(COMMANDS_AT + id * COMMAND_DOUBLES + FAILED);
   }

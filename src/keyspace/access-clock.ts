@@ -16,6 +16,8 @@ export class AccessClock {
   lfuLogFactor = 10;
   lfuDecayMinutes = 1;
   #seconds = 0;
+  /** The field of an access now, for an LRU policy. */
+  #lru = 0;
 
   constructor(random: RandomSource) {
     this.#random = random;
@@ -24,16 +26,17 @@ export class AccessClock {
   /** Sets the time that following accesses are marked with. */
   setTime(wallMillis: number): void {
     this.#seconds = Math.floor(wallMillis / 1000);
+    this.#lru = this.#seconds & CLOCK_MASK;
   }
 
   /** The field of a new entry. */
   initial(): number {
-    return this.isLfu ? (this.#minutes() << 8) | LFU_INITIAL : this.#seconds & CLOCK_MASK;
+    return this.isLfu ? (this.#minutes() << 8) | LFU_INITIAL : this.#lru;
   }
 
   /** The field after an access. */
   touched(clock: number): number {
-    if (!this.isLfu) return this.#seconds & CLOCK_MASK;
+    if (!this.isLfu) return this.#lru;
     const counter = this.#decayed(clock);
     return (this.#minutes() << 8) | this.#incremented(counter);
   }

@@ -120,10 +120,10 @@ export class Database {
   lookupRead(key: Uint8Array, start: number, end: number): Ref {
     const entry = this.lookup(key, start, end);
     if (entry === 0) {
-      this.#keyspace.countMiss();
+      this.#keyspace.missCount++;
       return 0;
     }
-    this.#keyspace.countHit();
+    this.#keyspace.hitCount++;
     this.touch(entry);
     return entry;
   }
@@ -131,8 +131,8 @@ export class Database {
   /** The same for commands that ask about a key without using it (EXISTS, TTL, OBJECT): no access is marked. */
   peek(key: Uint8Array, start: number, end: number): Ref {
     const entry = this.lookup(key, start, end);
-    if (entry === 0) this.#keyspace.countMiss();
-    else this.#keyspace.countHit();
+    if (entry === 0) this.#keyspace.missCount++;
+    else this.#keyspace.hitCount++;
     return entry;
   }
 

@@ -63,7 +63,7 @@ const EPOCH_SHIFT = 16;
 export const FLAG_EXPIRES = 1 << 8;
 /** The string's bytes are in a block of their own. */
 export const FLAG_APART = 1 << 9;
-/** A small integer that Redis would not take from its shared ones: COPY made it. Only OBJECT REFCOUNT shows it. */
+/** COPY made this value: in Redis it is not one of the shared integers. Only OBJECT REFCOUNT shows it. */
 export const FLAG_UNSHARED = 1 << 10;
 
 export const EXPIRY_BYTES = 16;

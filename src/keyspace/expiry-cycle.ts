@@ -1,10 +1,10 @@
 /**
  * Deletes keys whose time has passed although nobody asks for them (Redis 7.0 expire.c, activeExpireCycle).
  *
- * It looks at a small sample of the keys that expire, and goes on with a database while many of the sample were dead:
- * the share of dead keys that wait stays at about a tenth, and looking costs next to nothing when there are few. Redis
- * draws its samples from a hash table; here they follow each other through the index of expiring keys, so a round of
- * samples looks at every key once.
+ * It looks at a small sample of the keys that expire, and goes on with a database while many of the sample were
+ * dead: the share of dead keys that wait stays at about a tenth, and looking costs next to nothing when there are
+ * few. Redis draws its samples from a hash table; here they follow each other through the index of expiring keys,
+ * so a round of samples looks at every key once.
  */
 import type { Clock } from '../util/clock.ts';
 import type { Database } from './database.ts';
@@ -13,7 +13,7 @@ import type { Keyspace } from './keyspace.ts';
 const SAMPLE_KEYS = 20;
 const SAMPLE_KEYS_PER_EFFORT = SAMPLE_KEYS / 4;
 const ACCEPTABLE_DEAD_PERCENT = 10;
-/** Weight of one cycle in the running estimate of dead keys, and of one sample in a database's average life. */
+/** Weights of one cycle in the running estimate of dead keys, and of one sample in the average life. */
 const CYCLE_WEIGHT = 0.05;
 const SAMPLE_WEIGHT = 0.02;
 
@@ -59,7 +59,7 @@ function expireAll(
   const { databases } = keyspace;
   const sampleSize = SAMPLE_KEYS + SAMPLE_KEYS_PER_EFFORT * (effort - 1);
   const acceptablePercent = ACCEPTABLE_DEAD_PERCENT - (effort - 1);
-  // Each cycle begins elsewhere, so that one database with many dead keys does not take the time of all others.
+  // Each cycle begins elsewhere: one database with many dead keys must not take the time of all others.
   const first = keyspace.random.nextUint32() % databases.length;
   for (let i = 0; i < databases.length; i++) {
     const database = databases[(first + i) % databases.length]!;
@@ -79,8 +79,8 @@ function expireAll(
 /**
  * Looks at the next keys of the database's index, deletes the dead ones and returns how many there were.
  *
- * The cursor, the number of keys left in the round, goes down. Deleting moves the index's last key into the gap: one
- * that the round has seen already, and none is passed over, whoever deletes keys between two samples.
+ * The cursor, the number of keys left in the round, goes down. Deleting moves the index's last key into the gap:
+ * one that the round has seen already, and none is passed over, whoever deletes keys between two samples.
  */
 function expireSample(keyspace: Keyspace, database: Database, sampledCount: number): number {
   let cursor = Math.min(database.expiryCursor, database.expiringCount);

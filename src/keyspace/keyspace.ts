@@ -6,14 +6,13 @@
  *     word 1       snapshot epoch: entries of an older epoch are not in the running snapshot yet
  *     words 2, 3   key of the hash function, random per server
  *     word 4       first detached database that waits to be freed
- *     word 5       number of keys under WATCH
  *     doubles 4 …  counters: COUNTER_* below
  *     words 32 …   references of the databases' headers
  */
 import { strict as assert } from 'node:assert';
 import type { Arena, Ref } from '../memory/arena.ts';
 import type { Allocator } from '../memory/allocator.ts';
-import { CONTROL_ROOT_KEYSPACE } from '../memory/control-block.ts';
+import { CONTROL_ROOT_KEYSPACE, CONTROL_WATCHED_KEYS } from '../memory/control-block.ts';
 import { clearWords, getDouble, getWord, setDouble, setWord } from '../memory/struct.ts';
 import type { RandomSource } from '../util/random.ts';
 import { AccessClock } from './access-clock.ts';
@@ -68,6 +67,10 @@ export class Keyspace {
   readonly hashKey1: number;
   readonly #header: Ref;
   observer: KeyspaceObserver | undefined;
+  /** Changes, hits and misses since the lock was taken: small integers, for doubles in shared memory cost more. */
+  changeCount = 0;
+  hitCount = 0;
+  missCount = 0;
   /** Unix time in ms that expiry is judged by; set before each command. */
   now = 0;
   /** False while clients are paused or commands of a master are applied: dead keys look dead but stay. */
@@ -104,6 +107,16 @@ export class Keyspace {
     this.setTime(wallMillis);
   }
 
+  /** Adds what this thread has counted to the shared counters; called before the lock is released. */
+  leave(): void {
+    this.count('dirty', this.changeCount);
+    this.count('hits', this.hitCount);
+    this.count('misses', this.missCount);
+    this.changeCount = 0;
+    this.hitCount = 0;
+    this.missCount = 0;
+  }
+
   setTime(wallMillis: number): void {
     this.now = wallMillis;
     this.accessClock.setTime(wallMillis);
@@ -117,8 +130,8 @@ export class Keyspace {
    * @param event the event's name as Redis has it (`set`, `del`, `expire`, …)
    */
   changed(database: Database, key: Uint8Array, start: number, end: number, eventClass: number, event: string): void {
-    this.addDirty(1);
-    if (this.watches.count > 0) this.watches.touch(database.index, key, start, end);
+    this.changeCount++;
+    if (this.arena.control[CONTROL_WATCHED_KEYS] !== 0) this.watches.touch(database.index, key, start, end);
     if ((this.notifyMask & eventClass) !== 0) this.observer?.notify(eventClass, event, database, key, start, end);
   }
 
@@ -130,7 +143,7 @@ export class Keyspace {
   /** A key was deleted because its time had passed. Its deletion is propagated, but is no change made by a client. */
   expired(database: Database, key: Uint8Array): void {
     this.count('expired', 1);
-    if (this.watches.count > 0) this.watches.touch(database.index, key, 0, key.length);
+    if (this.arena.control[CONTROL_WATCHED_KEYS] !== 0) this.watches.touch(database.index, key, 0, key.length);
     this.observer?.keyExpired(database, key);
   }
 
@@ -190,6 +203,8 @@ export class Keyspace {
   // Counters ----------------------------------------------------------------------------------------------------------
 
   counter(name: KeyspaceCounter): number {
+    if (name === 'hits') return this.hitCount + getDouble(this.arena, this.#header, COUNTERS.hits);
+    if (name === 'misses') return this.missCount + getDouble(this.arena, this.#header, COUNTERS.misses);
     return getDouble(this.arena, this.#header, COUNTERS[name]);
   }
 
@@ -204,22 +219,18 @@ export class Keyspace {
   /** Sets the counters to zero that CONFIG RESETSTAT forgets; `dirty` is no statistic. */
   resetStatistics(): void {
     for (const name of Object.keys(COUNTERS) as KeyspaceCounter[]) if (name !== 'dirty') this.setCounter(name, 0);
+    this.hitCount = 0;
+    this.missCount = 0;
   }
 
+  /** Changes since the last save. */
   get dirty(): number {
-    return getDouble(this.arena, this.#header, COUNTERS.dirty);
+    return getDouble(this.arena, this.#header, COUNTERS.dirty) + this.changeCount;
   }
 
+  /** Counts changes that no `changed()` tells of: keys deleted by the thousand. */
   addDirty(by: number): void {
-    setDouble(this.arena, this.#header, COUNTERS.dirty, getDouble(this.arena, this.#header, COUNTERS.dirty) + by);
-  }
-
-  countHit(): void {
-    setDouble(this.arena, this.#header, COUNTERS.hits, getDouble(this.arena, this.#header, COUNTERS.hits) + 1);
-  }
-
-  countMiss(): void {
-    setDouble(this.arena, this.#header, COUNTERS.misses, getDouble(this.arena, this.#header, COUNTERS.misses) + 1);
+    this.changeCount += by;
   }
 
   checkInvariants(): void {

@@ -19,6 +19,7 @@ import {
   ENCODING_INT,
   ENCODING_RAW,
   ENTRY_KEY_LENGTH,
+  ENTRY_KEY_OFFSET,
   ENTRY_META,
   ENTRY_VALUE,
   FLAG_APART,
@@ -41,7 +42,7 @@ const INT64_DIGITS_MAX = 20;
 const EMBSTR_BYTES_MAX = 44;
 /** A string that grows gets this much room ahead: doubling up to 1 MiB, then 1 MiB more (sds.c, sdsMakeRoomFor). */
 const GROWTH_BYTES_MAX = 1024 * 1024;
-/** Integers below this are shared objects in Redis (server.h, OBJ_SHARED_INTEGERS). */
+/** Integers from 0 to below this are shared objects in Redis. */
 const SHARED_INTEGERS = 10_000;
 
 export class StringValues {
@@ -75,7 +76,7 @@ export class StringValues {
     view.end = view.start + length;
   }
 
-  /** Whether Redis would hold the value as one of its shared integers (object.c, createStringObjectFromLongLong). */
+  /** Whether Redis would hold the value as one of its shared integers (server.h, OBJ_SHARED_INTEGERS). */
   isSharedInteger(entry: Ref): boolean {
     const meta = getWord(this.#arena, entry, ENTRY_META);
     if (encodingOfMeta(meta) !== ENCODING_INT || (meta & FLAG_UNSHARED) !== 0) return false;
@@ -84,7 +85,7 @@ export class StringValues {
     return value >= 0 && value < SHARED_INTEGERS;
   }
 
-  /** Gives the value to another key too, which must not exist: in the same encoding, without the expiry time. */
+  /** Gives another key, which must not exist, the same value in the same encoding, without the expiry time. */
   copyTo(entry: Ref, target: Database, key: Uint8Array, start: number, end: number): Ref {
     const { bytes, start: from, end: to } = this.#borrowed(entry);
     target.find(key, start, end);
@@ -116,8 +117,26 @@ export class StringValues {
   ): Ref {
     const entry = database.lookupWrite(key, keyStart, keyEnd);
     if (entry === 0) return this.#create(database, key, keyStart, keyEnd, value, start, end);
+    if (this.#fitsInPlace(entry, end - start)) {
+      database.willChange(entry);
+      const meta = withEncoding(getWord(this.#arena, entry, ENTRY_META), encodingFor(value, start, end));
+      setWord(this.#arena, entry, ENTRY_META, meta);
+      const target = byteOffset(entry) + ENTRY_KEY_OFFSET + (keyEnd - keyStart);
+      copyBytes(bytesOf(this.#arena, entry), target, value, start, end);
+      return entry;
+    }
     const kept = keepsExpiry ? entry : database.clearExpiry(entry);
     return this.overwrite(database, kept, value, start, end, encodingFor(value, start, end));
+  }
+
+  /** True for a plain string of that length, without expiry: the usual SET of a key that is there. */
+  #fitsInPlace(entry: Ref, length: number): boolean {
+    const meta = getWord(this.#arena, entry, ENTRY_META);
+    return (
+      (meta & (FLAG_EXPIRES | FLAG_APART | FLAG_UNSHARED)) === 0 &&
+      typeOfMeta(meta) === TYPE_STRING &&
+      getWord(this.#arena, entry, ENTRY_VALUE) === length
+    );
   }
 
   #create(

@@ -12,7 +12,7 @@
 import { strict as assert } from 'node:assert';
 import type { Arena, Ref } from '../memory/arena.ts';
 import type { Allocator } from '../memory/allocator.ts';
-import { CONTROL_ROOT_WATCHES } from '../memory/control-block.ts';
+import { CONTROL_ROOT_WATCHES, CONTROL_WATCHED_KEYS } from '../memory/control-block.ts';
 import { byteOffset, bytesOf, clearWords, getWord, setWord } from '../memory/struct.ts';
 import { ENTRY_HASH, HASH_TABLE_WORDS, HashTable } from '../structures/hash-table.ts';
 import { copyBytes } from '../util/bytes.ts';
@@ -106,6 +106,7 @@ export class Watches {
       setWord(arena, watched, KEY_LENGTH, length);
       copyBytes(bytesOf(arena, watched), byteOffset(watched) + KEY_OFFSET, this.#name, 0, length);
       this.#table.insert(watched);
+      arena.control[CONTROL_WATCHED_KEYS] = this.#table.count;
     }
     for (let link = getWord(arena, watched, KEY_LINKS); link !== 0; link = getWord(arena, link, LINK_NEXT_OF_KEY)) {
       if (getWord(arena, link, LINK_MARKER) === marker) return;
@@ -148,6 +149,7 @@ export class Watches {
     }
     if (getWord(arena, watched, KEY_LINKS) === 0) {
       this.#table.remove(watched);
+      arena.control[CONTROL_WATCHED_KEYS] = this.#table.count;
       this.#allocator.free(watched);
     }
   }

@@ -20,6 +20,8 @@ export const CONTROL_ROOT_WATCHES = 11;
 export const CONTROL_ROOT_CONFIG = 12;
 export const CONTROL_ROOT_MAILBOXES = 13;
 export const CONTROL_ROOT_STATISTICS = 14;
+/** How many keys are under WATCH: what a write looks at. */
+export const CONTROL_WATCHED_KEYS = 15;
 
 // Allocator counters: doubles 16 – 31 (words 32 – 63).
 /** Bytes in live blocks, rounded to their class. */

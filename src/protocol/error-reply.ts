@@ -10,7 +10,7 @@ export class ErrorReply {
 
   constructor(line: string) {
     // A reply is one line: what a client has put into it must not end it early (networking.c, afterErrorReply).
-    this.line = line.replace(/[\r\n]/g, ' ');
+    this.line = line.replace(/[\r\n]+$/, '').replace(/[\r\n]/g, ' ');
     this.bytes = Buffer.from(`-${this.line}\r\n`, 'latin1');
     Object.freeze(this);
   }

@@ -7,8 +7,6 @@ export class Request {
   /** What the offsets point into: borrowed, valid until the command has run. */
   buffer: Buffer = EMPTY;
   count = 0;
-  /** Where the request began in the connection's input: it is parsed again from there when it has to wait. */
-  frameStart = 0;
   starts: Int32Array = new Int32Array(ARGUMENTS_INITIAL);
   ends: Int32Array = new Int32Array(ARGUMENTS_INITIAL);
 

@@ -1,5 +1,6 @@
 /** One client's connection in the thread that serves it: what was received, who it is, what waits to be sent. */
 import type { Session } from '../commands/session.ts';
+import type { Request } from '../protocol/request.ts';
 import { Input } from '../protocol/request-parser.ts';
 
 /** A piece of replies that the socket did not take yet. */
@@ -20,13 +21,17 @@ export class Connection {
   ownedBytes = 0;
   /** The address of `input.buffer` while it is owned (epoll transport). */
   inputAddress = 0;
+  /** Requests that were parsed and have to wait: for the end of a pause, or for the client to read its replies. */
+  deferred: Request[] = [];
+  /** The protocol error that follows them. */
+  deferredError = '';
   pending: PendingOutput[] = [];
   pendingBytes = 0;
   /** Since when the soft output limit is exceeded, Unix time in ms; 0 = it is not. */
   overSoftLimitSince = 0;
   /** Nothing is read until the client has taken most of its replies. */
   isStalled = false;
-  /** Complete requests may wait in the input. */
+  /** It is on the list of those that go on without new bytes. */
   isResumable = false;
   isClosed = false;
   /** The other end sends nothing more; requests already here are still answered. */

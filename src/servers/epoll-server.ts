@@ -7,8 +7,7 @@
  *       the duties of the end of a wake-up: log, fsync, send the replies     (serving-core.ts, endWakeUp)
  *
  * The thread never returns to Node's own loop while it serves: no promise or timer is used here. Reading is level-triggered
- * and one read per socket and wake-up, so a busy client cannot starve the others. All clients share one read
- * buffer; a client has a buffer of its own only while its request is incomplete.
+ * and one read per socket and wake-up, so a busy client cannot starve the others. All clients share one read buffer; a client has a buffer of its own only while its request is incomplete.
  */
 import { chmodSync } from 'node:fs';
 import type { ThreadParts } from './thread-parts.ts';
@@ -22,7 +21,12 @@ import { systemErrorName } from './system-errors.ts';
 import type { Connection } from './connection.ts';
 import type { ServingCore, Transport } from './serving-core.ts';
 
-const READ_BYTES = 64 * 1024;
+/** What all sockets of a wake-up are read into, one behind the other, until their requests are run. */
+const READ_BUFFER_BYTES = 256 * 1024;
+/** One read of one socket. */
+const READ_BYTES_MAX = 64 * 1024;
+/** With less room than this the requests are run first, and reading begins at the front again. */
+const READ_BYTES_MIN = 16 * 1024;
 /** A connection's own buffer, at least; and at most this much is set aside for bytes that are only announced. */
 const OWN_BUFFER_BYTES_MIN = 1024;
 const ANNOUNCED_BYTES_MAX = 1024 * 1024;
@@ -44,6 +48,8 @@ export class EpollServer implements Transport {
   readonly #wakeDescriptor: number;
   readonly #events: EventBuffer;
   readonly #read: NativeBuffer;
+  /** How far the read buffer is filled with requests that are not run yet. */
+  #readEnd = 0;
   readonly #connections: (Connection | undefined)[] = [];
   #listeners: Listener[] = [];
   /** Where the writer's buffer is, looked up again when it was replaced. */
@@ -59,7 +65,7 @@ export class EpollServer implements Transport {
     this.#epoll = libc.createEpoll();
     this.#wakeDescriptor = libc.createEventDescriptor();
     this.#events = libc.createEventBuffer(EVENTS_PER_WAKE_UP);
-    this.#read = libc.allocate(READ_BYTES);
+    this.#read = libc.allocate(READ_BUFFER_BYTES);
     libc.watch(this.#epoll, this.#wakeDescriptor, EPOLLIN);
     parts.mailboxes.setEventDescriptor(parts.threadNumber, this.#wakeDescriptor);
   }
@@ -206,14 +212,19 @@ export class EpollServer implements Transport {
     const resume = (connection: Connection): void => this.#runInput(connection, 0);
     for (;;) {
       core.beforeSleep(resume);
-      core.endWakeUp();
+      this.#endWakeUp();
       if (core.stopCode !== undefined) return core.stopCode;
 
       const count = this.#libc.wait(this.#epoll, this.#events, Math.min(core.sleepMillis(), SLEEP_MILLIS_MAX));
       for (let i = 0; i < count; i++) this.#handleEvent(this.#events.descriptor(i), this.#events.events(i));
-      core.endWakeUp();
+      this.#endWakeUp();
       if (this.#acceptAgainAt !== 0) this.#resumeAccepting();
     }
+  }
+
+  #endWakeUp(): void {
+    this.#core.endWakeUp();
+    this.#readEnd = 0;
   }
 
   #handleEvent(descriptor: number, events: number): void {
@@ -244,9 +255,10 @@ export class EpollServer implements Transport {
     const { input } = connection;
     const isOwned = connection.ownedBytes > 0;
     if (isOwned && !this.#makeRoom(connection)) return;
-    const address = isOwned ? connection.inputAddress + input.end : this.#read.address;
-    const room = isOwned ? connection.ownedBytes - input.end : READ_BYTES;
-    const received = this.#libc.receive(connection.descriptor, address, room);
+    if (!isOwned && READ_BUFFER_BYTES - this.#readEnd < READ_BYTES_MIN) this.#endWakeUp();
+    const address = isOwned ? connection.inputAddress + input.end : this.#read.address + this.#readEnd;
+    const room = isOwned ? connection.ownedBytes - input.end : READ_BUFFER_BYTES - this.#readEnd;
+    const received = this.#libc.receive(connection.descriptor, address, Math.min(room, READ_BYTES_MAX));
     if (received <= 0) {
       if (received === -EAGAIN || received === -EINTR) return;
       this.#core.close(connection);
@@ -254,8 +266,9 @@ export class EpollServer implements Transport {
     }
     if (!isOwned) {
       input.buffer = this.#read.bytes;
-      input.start = 0;
-      input.end = 0;
+      input.start = this.#readEnd;
+      input.end = this.#readEnd;
+      this.#readEnd += received;
     }
     input.end += received;
     this.#runInput(connection, received);
@@ -291,7 +304,7 @@ export class EpollServer implements Transport {
     }
     const wanted = Math.min(RequestParser.expectedBytes(input), ANNOUNCED_BYTES_MAX);
     const room = connection.ownedBytes - input.end;
-    if (room > 0 && room >= Math.min(wanted, READ_BYTES)) return true;
+    if (room > 0 && room >= Math.min(wanted, READ_BYTES_MAX)) return true;
     this.#reallocate(connection, rest);
     return true;
   }

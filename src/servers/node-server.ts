@@ -126,10 +126,6 @@ export class NodeServer implements Transport {
       return;
     }
     socket.on('data', (chunk: Buffer) => this.#receive(opened, chunk));
-    socket.on('drain', () => {
-      this.#core.writable(opened);
-      this.#scheduleFlush();
-    });
     socket.on('end', () => {
       this.#ended.push(opened);
       this.#scheduleFlush();
@@ -261,14 +257,16 @@ export class NodeServer implements Transport {
     if (socket.writableLength > 0) return 0;
     const taken = Math.min(end - start, WRITE_BYTES_MAX);
     // The socket keeps what it is given until the system has it, and the core's buffer is used again at once.
-    socket.write(Buffer.from(bytes.subarray(start, start + taken)));
+    socket.write(Buffer.from(bytes.subarray(start, start + taken)), () => {
+      if (connection.pendingBytes === 0 || connection.isClosed) return;
+      this.#core.writable(connection);
+      this.#scheduleFlush();
+    });
     return taken;
   }
 
-  watchWritable(connection: Connection, isWanted: boolean): void {
-    const socket = connection.handle as Socket;
-    // All was taken although more is pending: no drain event will come.
-    if (isWanted && socket.writableLength === 0) setImmediate(() => this.#core.writable(connection));
+  watchWritable(): void {
+    // The callback of each write goes on with what is pending.
   }
 
   watchReadable(connection: Connection, isWanted: boolean): void {

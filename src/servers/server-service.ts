@@ -3,7 +3,6 @@ import { createHash, timingSafeEqual } from 'node:crypto';
 import type { Call } from '../commands/call.ts';
 import type { MemoryFigures, ServerService, Services } from '../commands/services.ts';
 import {
-  SESSION_MULTI,
   SESSION_NO_EVICT,
   SESSION_REPLY_OFF,
   SESSION_REPLY_SKIP,
@@ -107,7 +106,6 @@ class LocalServer implements ServerService {
   resetStatistics(): void {
     this.#parts.statistics.reset(this.#parts.clock.wallMillis());
     this.#parts.keyspace.resetStatistics();
-    this.#parts.allocator.resetPeak();
   }
 
   shutdown(): void {
@@ -169,7 +167,7 @@ class LocalServer implements ServerService {
   }
 
   resetSession(session: Session): void {
-    if (session.has(SESSION_MULTI)) this.#parts.engine.discardTransaction(session);
+    this.#parts.engine.discardTransaction(session);
     session.clear(SESSION_REPLY_OFF | SESSION_REPLY_SKIP | SESSION_REPLY_SKIP_NEXT | SESSION_NO_EVICT);
     session.databaseIndex = 0;
     session.protocolVersion = 2;

@@ -2,8 +2,9 @@
  * What a serving thread does, whatever the transport: it runs the requests of its connections, and after each wake-up
  * does the ordered duties.
  *
- *     transport: bytes arrived ──▶ receive(connection)     parse a batch (no lock) ─▶ lock ─▶ run it ─▶ unlock
- *     transport: all sockets read ─▶ endWakeUp()            mail ─▶ periodic duties ─▶ log and fsync ─▶ send replies
+ *     transport: bytes arrived    ──▶ receive(connection)    parse: requests are put down, no lock
+ *     transport: all sockets read ──▶ endWakeUp()            lock ─▶ run the requests of all ─▶ unlock ─▶ send replies
+ *     transport: before it sleeps ──▶ beforeSleep()          periodic duties, interrupted clients
  *
  * Replies are sent only at the end of a wake-up: one log write, later one fsync, serves all clients of it, and no
  * client sees a reply before the disk has what it acknowledges.
@@ -17,27 +18,12 @@ import {
   Session,
 } from '../commands/session.ts';
 import type { Config } from '../config/config.ts';
-import {
-  CLIENT_ARGUMENT_BYTES,
-  CLIENT_COMMAND,
-  CLIENT_DATABASE,
-  CLIENT_DESCRIPTOR,
-  CLIENT_FLAGS,
-  CLIENT_INPUT,
-  CLIENT_INPUT_FREE,
-  CLIENT_INTERACTION,
-  CLIENT_OUTPUT_BYTES,
-  CLIENT_OUTPUT_COUNT,
-  CLIENT_PROTOCOL,
-  CLIENT_QUEUED,
-  CLIENT_QUEUED_BYTES,
-  CLIENT_THREAD,
-  CLIENT_WATCHED,
-} from '../engine/client-table.ts';
+import { CLIENT_DESCRIPTOR, CLIENT_THREAD } from '../engine/client-table.ts';
 import { POSTPONED } from '../engine/engine.ts';
 import { MAIL_KILL, MAIL_STOP, MAIL_UNPAUSED } from '../engine/mailboxes.ts';
 import { PAUSE_NONE, STATE_PAUSE_END, STATE_PAUSE_MODE } from '../engine/shared-state.ts';
-import { RequestParser } from '../protocol/request-parser.ts';
+import { BATCH_REQUESTS_MAX, RequestParser } from '../protocol/request-parser.ts';
+import type { Request } from '../protocol/request.ts';
 import { Connection } from './connection.ts';
 import type { Duties } from './duties.ts';
 import type { ThreadParts } from './thread-parts.ts';
@@ -77,6 +63,11 @@ export class ServingCore {
   readonly #parser = new RequestParser();
   readonly #connections = new Map<number, Connection>();
   #current: Connection | undefined;
+  /** Requests of this wake-up that wait to be run: whose, how many of the parser's batch, and the error after them. */
+  readonly #collected: Connection[] = [];
+  readonly #collectedCounts: number[] = [];
+  readonly #collectedErrors: string[] = [];
+  #parsedCount = 0;
   /** Replies of this wake-up: whose, and which stretch of the writer's buffer. */
   readonly #flushConnections: Connection[] = [];
   readonly #flushStarts: number[] = [];
@@ -141,7 +132,7 @@ export class ServingCore {
       const connection = new Connection(session, peer.descriptor, peer.handle);
       this.#connections.set(session.id, connection);
       statistics.raise('peakClients', clientTable.count);
-      this.#publish(connection);
+      clientTable.publish(session, 0, 0, engine.keyspace.now);
       return connection;
     } finally {
       mutex.unlock();
@@ -173,63 +164,144 @@ export class ServingCore {
 
   // Requests --------------------------------------------------------------------------------------------------------
 
-  /** Runs the complete requests in the connection's input. `byteCount` is how much has just arrived. */
+  /**
+   * Takes in what has arrived: parses the complete requests in the connection's input and puts them down to be run with
+   * those of the other connections. `byteCount` is how much came, 0 when a connection goes on with what is there.
+   */
   receive(connection: Connection, byteCount: number): void {
     this.#receivedBytes += byteCount;
-    const { reply } = this.#parts;
     const { input, session } = connection;
-    const start = reply.position;
-    connection.isResumable = false;
-    for (;;) {
-      if (session.has(SESSION_CLOSE_AFTER_REPLY | SESSION_CLOSE_NOW | SESSION_POSTPONED)) break;
-      if (reply.position - start > TURN_OUTPUT_BYTES_MAX || connection.isStalled) {
-        this.#resumeLater(connection);
-        break;
+    while (!this.#mustNotRun(connection)) {
+      if (connection.deferred.length > 0) {
+        this.#runDeferred(connection);
+        continue;
       }
-      const count = this.#parser.parseBatch(input, !session.has(SESSION_UNAUTHENTICATED));
+      if (this.#parsedCount === BATCH_REQUESTS_MAX) {
+        this.#runCollected();
+        continue;
+      }
+      const isAuthenticated = !session.has(SESSION_UNAUTHENTICATED);
+      const count = this.#parser.parseBatch(input, isAuthenticated, this.#parsedCount);
       const { error } = this.#parser;
-      if (count > 0 || error !== '') this.#runBatch(connection, count, error, start);
-      if (error !== '' || count === 0) break;
+      if (count === 0 && error === '') return;
+      this.#parsedCount += count;
+      this.#collected.push(connection);
+      this.#collectedCounts.push(count);
+      this.#collectedErrors.push(error);
+      if (error !== '') return;
+      if (!isAuthenticated) this.#runCollected();
+      else if (this.#parsedCount < BATCH_REQUESTS_MAX) return;
     }
-    if (reply.position > start) this.#willFlush(connection, start);
   }
 
-  #runBatch(connection: Connection, count: number, error: string, start: number): void {
-    const { mutex, engine, reply, clientTable } = this.#parts;
-    const { session, input } = connection;
-    const { batch } = this.#parser;
+  #mustNotRun(connection: Connection): boolean {
+    return (
+      connection.isClosed ||
+      connection.isStalled ||
+      connection.isResumable ||
+      connection.session.has(SESSION_CLOSE_AFTER_REPLY | SESSION_CLOSE_NOW | SESSION_POSTPONED)
+    );
+  }
+
+  /** Runs the requests of all connections under one lock. */
+  #runCollected(): void {
+    if (this.#collected.length === 0) return;
+    const { mutex, engine, reply } = this.#parts;
     mutex.lock();
-    this.#current = connection;
     try {
       engine.enter();
-      let done = 0;
-      while (done < count) {
-        const request = batch[done]!;
-        if (engine.execute(session, request) === POSTPONED) {
-          session.raise(SESSION_POSTPONED);
-          this.#postponed.push(connection);
-          break;
-        }
-        done++;
-        if (session.has(SESSION_CLOSE_AFTER_REPLY | SESSION_CLOSE_NOW)) break;
-        if (reply.position - start > TURN_OUTPUT_BYTES_MAX) break;
+      let first = 0;
+      for (let i = 0; i < this.#collected.length; i++) {
+        const count = this.#collectedCounts[i]!;
+        this.#runGroup(this.#collected[i]!, this.#parser.batch, first, count, this.#collectedErrors[i]!);
+        first += count;
       }
-      if (done < count && !session.has(SESSION_CLOSE_AFTER_REPLY | SESSION_CLOSE_NOW)) {
-        // What was parsed but not run is parsed again later.
-        input.start = batch[done]!.frameStart;
-        input.partial = undefined;
-      } else if (error !== '' && done === count) {
-        engine.protocolError(session, error);
-      }
-      clientTable.setDouble(session.record, CLIENT_INTERACTION, engine.keyspace.now);
-      this.#publish(connection);
       this.#countTraffic();
       engine.leave();
     } finally {
       this.#current = undefined;
       mutex.unlock();
     }
+    this.#collected.length = 0;
+    this.#collectedCounts.length = 0;
+    this.#collectedErrors.length = 0;
+    this.#parsedCount = 0;
     this.#sendMail();
+    if (reply.position > WAKE_UP_OUTPUT_BYTES_MAX) this.#sendReplies();
+  }
+
+  /** Runs what a connection had to leave for later. */
+  #runDeferred(connection: Connection): void {
+    this.#runCollected();
+    const { mutex, engine } = this.#parts;
+    const requests = connection.deferred;
+    const error = connection.deferredError;
+    connection.deferred = [];
+    connection.deferredError = '';
+    mutex.lock();
+    try {
+      engine.enter();
+      this.#runGroup(connection, requests, 0, requests.length, error);
+      engine.leave();
+    } finally {
+      this.#current = undefined;
+      mutex.unlock();
+    }
+    this.#sendMail();
+  }
+
+  /** Runs requests of one connection, in order, until one has to wait. Under the lock. */
+  #runGroup(connection: Connection, requests: readonly Request[], first: number, count: number, error: string): void {
+    if (this.#mustNotRun(connection)) {
+      // An earlier group of this wake-up had to stop.
+      if (!connection.isClosed) this.#defer(connection, requests, first, count, error);
+      return;
+    }
+    const { engine, reply, clientTable } = this.#parts;
+    const { session, input } = connection;
+    const start = reply.position;
+    this.#current = connection;
+    let done = 0;
+    while (done < count) {
+      if (reply.position - start > TURN_OUTPUT_BYTES_MAX) {
+        this.#resumeLater(connection);
+        break;
+      }
+      if (engine.execute(session, requests[first + done]!) === POSTPONED) {
+        session.raise(SESSION_POSTPONED);
+        this.#postponed.push(connection);
+        break;
+      }
+      done++;
+      if ((session.flags & (SESSION_CLOSE_AFTER_REPLY | SESSION_CLOSE_NOW)) !== 0) break;
+    }
+    if (!session.has(SESSION_CLOSE_AFTER_REPLY | SESSION_CLOSE_NOW)) {
+      if (done < count) this.#defer(connection, requests, first + done, count - done, error);
+      else if (error !== '') engine.protocolError(session, error);
+    }
+    const inputBytes = input.end - input.start;
+    clientTable.publish(session, inputBytes, Math.max(0, connection.ownedBytes - inputBytes), engine.keyspace.now);
+    if (reply.position > start || session.has(SESSION_CLOSE_AFTER_REPLY | SESSION_CLOSE_NOW)) {
+      this.#flushLater(connection, start, reply.position);
+    }
+  }
+
+  /** Notes a stretch of replies; one that follows the client's last stretch is sent together with it. */
+  #flushLater(connection: Connection, start: number, end: number): void {
+    const last = this.#flushConnections.length - 1;
+    if (last >= 0 && this.#flushConnections[last] === connection && this.#flushEnds[last] === start) {
+      this.#flushEnds[last] = end;
+      return;
+    }
+    this.#flushConnections.push(connection);
+    this.#flushStarts.push(start);
+    this.#flushEnds.push(end);
+  }
+
+  /** Keeps copies of requests that cannot be run now. */
+  #defer(connection: Connection, requests: readonly Request[], first: number, count: number, error: string): void {
+    for (let i = 0; i < count; i++) connection.deferred.push(requests[first + i]!.copy());
+    if (error !== '') connection.deferredError = error;
   }
 
   #countTraffic(): void {
@@ -244,26 +316,6 @@ export class ServingCore {
     if (connection.isResumable) return;
     connection.isResumable = true;
     this.#resumable.push(connection);
-  }
-
-  /** Writes a connection's state into its record, where other threads read it. */
-  #publish(connection: Connection): void {
-    const { clientTable } = this.#parts;
-    const { session, input } = connection;
-    const { record } = session;
-    const inputBytes = input.end - input.start;
-    clientTable.set(record, CLIENT_FLAGS, session.flags);
-    clientTable.set(record, CLIENT_DATABASE, session.databaseIndex);
-    clientTable.set(record, CLIENT_PROTOCOL, session.protocolVersion);
-    clientTable.set(record, CLIENT_QUEUED, session.isInTransaction ? session.queue.length : -1);
-    clientTable.set(record, CLIENT_QUEUED_BYTES, session.queuedBytes);
-    clientTable.set(record, CLIENT_COMMAND, session.lastCommandId);
-    clientTable.set(record, CLIENT_INPUT, inputBytes);
-    clientTable.set(record, CLIENT_INPUT_FREE, Math.max(0, connection.ownedBytes - inputBytes));
-    clientTable.set(record, CLIENT_ARGUMENT_BYTES, 0);
-    clientTable.set(record, CLIENT_OUTPUT_COUNT, connection.pending.length);
-    clientTable.setDouble(record, CLIENT_OUTPUT_BYTES, connection.pendingBytes);
-    clientTable.set(record, CLIENT_WATCHED, session.watchMarker);
   }
 
   /** True when the client whose command is running is on this machine. */
@@ -285,23 +337,22 @@ export class ServingCore {
     return { largestInput, largestOutput, postponed: this.#postponed.length };
   }
 
-  /** Brings the record of the client that is being served up to date. */
+  /** Brings the records of this thread's clients up to date. */
   publishSessions(): void {
-    if (this.#current !== undefined) this.#publish(this.#current);
+    const { clientTable, engine } = this.#parts;
+    for (const { session, input, ownedBytes, pending, pendingBytes } of this.#connections.values()) {
+      const inputBytes = input.end - input.start;
+      const seen = session === this.#current?.session ? engine.keyspace.now : clientTable.lastSeen(session.record);
+      clientTable.publish(session, inputBytes, Math.max(0, ownedBytes - inputBytes), seen);
+      clientTable.setOutput(session.record, pending.length, pendingBytes);
+    }
   }
 
   // The end of a wake-up --------------------------------------------------------------------------------------------
 
-  #willFlush(connection: Connection, start: number): void {
-    const { reply } = this.#parts;
-    this.#flushConnections.push(connection);
-    this.#flushStarts.push(start);
-    this.#flushEnds.push(reply.position);
-    if (reply.position > WAKE_UP_OUTPUT_BYTES_MAX) this.endWakeUp();
-  }
-
   /** The ordered duties after all sockets were read. */
   endWakeUp(): void {
+    this.#runCollected();
     this.#sendReplies();
   }
 
@@ -325,7 +376,7 @@ export class ServingCore {
     }
     const { reply } = this.#parts;
     let sent = 0;
-    if (connection.pendingBytes === 0) {
+    if (connection.pendingBytes === 0 && end > start) {
       sent = this.#transport.send(connection, reply.buffer, start, end);
       if (sent < 0) {
         this.close(connection);
@@ -334,7 +385,7 @@ export class ServingCore {
       this.#sentBytes += sent;
     }
     if (sent < end - start) this.#keepOutput(connection, reply.buffer.subarray(start + sent, end));
-    else if (connection.session.has(SESSION_CLOSE_AFTER_REPLY)) this.close(connection);
+    else if (connection.pendingBytes === 0 && connection.session.has(SESSION_CLOSE_AFTER_REPLY)) this.close(connection);
   }
 
   #keepOutput(connection: Connection, bytes: Buffer): void {
@@ -389,7 +440,7 @@ export class ServingCore {
     if (connection.isStalled && connection.pendingBytes < STALLED_OUTPUT_BYTES / 2) {
       connection.isStalled = false;
       this.#transport.watchReadable(connection, true);
-      if (connection.input.start < connection.input.end) this.#resumeLater(connection);
+      if (connection.deferred.length > 0 || connection.input.start < connection.input.end) this.#resumeLater(connection);
     }
     if (connection.pendingBytes > 0) return;
     this.#transport.watchWritable(connection, false);
@@ -470,7 +521,7 @@ export class ServingCore {
         continue;
       }
       if (timeoutSeconds === 0 || connection.session.has(SESSION_POSTPONED)) continue;
-      const idleMillis = now - clientTable.getDouble(connection.session.record, CLIENT_INTERACTION);
+      const idleMillis = now - clientTable.lastSeen(connection.session.record);
       if (idleMillis > timeoutSeconds * 1000) {
         this.#parts.log.verbose('Closing idle client');
         this.close(connection);

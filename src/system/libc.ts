@@ -12,7 +12,6 @@ import { createRequire } from 'node:module';
 export const EINTR = 4;
 export const EAGAIN = 11;
 export const ECONNABORTED = 103;
-export const EADDRINUSE = 98;
 export const EMFILE = 24;
 export const ENFILE = 23;
 

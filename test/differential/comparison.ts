@@ -32,6 +32,7 @@ export async function compareEpisode(pair: Pair, units: readonly Unit[]): Promis
       const replies = { ours: ours[index] as Reply, theirs: theirs[index] as Reply };
       const found = step.kind === 'sleep' ? undefined : compareStep(step, replies, queued[step.client]);
       if (found !== undefined) return { ...found, stepIndex };
+      if (step.kind === 'command') for (const closed of step.closes ?? []) queued[closed].length = 0;
       stepIndex += 1;
     }
   }
@@ -52,7 +53,9 @@ function compareStep(
     queued.push(step);
     return undefined;
   }
-  const endsTransaction = ['EXEC', 'DISCARD', 'RESET', 'QUIT'].includes(name) && step.command.length === 1;
+  // A rejected EXEC discards the transaction too; the others must be complete.
+  const isComplete = step.command.length === 1 && ['DISCARD', 'RESET', 'QUIT'].includes(name);
+  const endsTransaction = name === 'EXEC' || isComplete;
   const commands = endsTransaction ? queued.splice(0) : [];
 
   if (name === 'EXEC' && ours.kind === 'aggregate' && theirs.kind === 'aggregate') {
@@ -106,11 +109,11 @@ function shape(reply: Reply): string {
   if (reply.kind === 'aggregate') return `${reply.tag} of ${reply.items.length > 0 ? 'items' : 'none'}`;
   if (!'+-!'.includes(reply.tag)) return SCALAR_NAMES[reply.tag] ?? reply.tag;
   const text = reply.bytes.toString('latin1').slice(0, 100);
+  if (text.startsWith('ERR unknown command')) return '-ERR unknown command …';
   return (
     reply.tag +
     text
       .replace(/'[^']*'?/g, "'…'")
-      .replace(/('…' ?){2,}/g, "'…' ")
       .replace(/\d+/g, 'N')
       .trimEnd()
   );

@@ -24,6 +24,8 @@ export interface DifferentialOptions {
   readonly groups?: readonly string[];
   /** Names of commands to leave out (`LCS`, `CLIENT|LIST`). */
   readonly excluded?: readonly string[];
+  /** Play only this episode, over and over: a finding names its seed. */
+  readonly episodeSeed?: number;
   /** Go on after a divergence and count the distinct ones. */
   readonly keepGoing?: boolean;
   /** Hears about each distinct divergence as soon as it is shrunk. */
@@ -71,7 +73,7 @@ export async function runDifferential(options: DifferentialOptions): Promise<Dif
   let commandCount = 0;
   try {
     while (commandCount < options.commandCount) {
-      const episodeSeed = random.uint32();
+      const episodeSeed = options.episodeSeed ?? random.uint32();
       const units = episodeFromSeed(episodeSeed, options);
       commandCount += units.flat().filter((step) => step.kind !== 'sleep').length;
       const divergence = await compareEpisode(pair, units);

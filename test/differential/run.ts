@@ -15,6 +15,7 @@ import { GROUPS } from './grammar.ts';
 const USAGE = `node dist/test/differential/run.js [options]
   --commands N      how many commands (200000)
   --seed N          start of the random sequence (random)
+  --episode N       only this episode, over and over (a finding names its seed)
   --protocol 2|3    RESP version (2)
   --io epoll|node   transport of our server (epoll); "redis" compares Redis with itself
   --mode NAME       eventloop or threaded
@@ -26,6 +27,7 @@ const { values } = parseArgs({
   options: {
     commands: { type: 'string', default: '200000' },
     seed: { type: 'string' },
+    episode: { type: 'string' },
     protocol: { type: 'string', default: '2' },
     io: { type: 'string', default: 'epoll' },
     mode: { type: 'string' },
@@ -58,6 +60,7 @@ const result = await runDifferential({
   seed,
   commandCount: Number(values.commands),
   protocol: values.protocol === '3' ? 3 : 2,
+  ...(values.episode !== undefined && { episodeSeed: Number(values.episode) }),
   ...(values.io !== 'redis' && { server }),
   ...(values.groups !== undefined && { groups: values.groups.split(',') }),
   excluded: values.exclude?.split(',') ?? [],

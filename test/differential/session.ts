@@ -23,6 +23,8 @@ const PIPELINE_COMMANDS_MAX = 40;
 const REPLY_WAIT_MILLIS_MAX = 10_000;
 /** Waits of a millisecond for a connection that should close. */
 const CLOSE_WAITS_MAX = 1_000;
+/** New servers for one reset, when they do not survive it. */
+const RESET_TRIES_MAX = 3;
 /** A SCAN that goes on for longer never ends. */
 const SCAN_CALLS_MAX = 10_000;
 
@@ -43,14 +45,24 @@ export class Session {
     this.#restoreConfig = restoreConfig;
   }
 
-  /** Empties the server and both connections' state, starting the server again if it ended. */
+  /** An empty server and two new connections; the server is started again if it ended or is stuck. */
   async reset(): Promise<void> {
-    await this.#requireServer();
-    for (const index of [0, 1] as const) {
-      const open = await this.#client(index).catch(() => this.#restart(index));
-      const replies = await this.#pipeline(open, [['RESET'], ['CLIENT', 'NO-EVICT', 'OFF']]);
-      if (replies.includes(CONNECTION_CLOSED)) await this.#restart(index);
+    for (let triesLeft = RESET_TRIES_MAX; ; triesLeft -= 1) {
+      try {
+        await this.#resetOnce();
+        return;
+      } catch (error) {
+        if (triesLeft <= 1) throw error;
+        for (const client of this.#clients) client?.close();
+        this.#clients = [undefined, undefined];
+        await this.#server?.stop();
+      }
     }
+  }
+
+  async #resetOnce(): Promise<void> {
+    await this.#requireServer();
+    for (const index of [0, 1] as const) await this.#leave(index);
     const first = await this.#client(0);
     // Dead keys count in DBSIZE until something deletes them: without active expiry, commands alone decide.
     await this.#pipeline(first, [
@@ -95,6 +107,17 @@ export class Session {
     for (let waits = 0; waits < CLOSE_WAITS_MAX && client?.isClosed === false; waits += 1) await sleep(1);
   }
 
+  /** Ends a connection so that the server knows it before anything else happens: CLIENT LIST would show it. */
+  async #leave(index: ClientIndex): Promise<void> {
+    const client = this.#clients[index];
+    if (client !== undefined && !client.isClosed) {
+      await this.#pipeline(client, [['QUIT']]);
+      await this.#waitUntilClosed(index);
+    }
+    client?.close();
+    this.#clients[index] = undefined;
+  }
+
   async #requireServer(): Promise<void> {
     if (this.#server !== undefined) return;
     const server = await this.#start();
@@ -104,17 +127,6 @@ export class Session {
       this.#server = undefined;
       this.crashes.push(server.output().slice(-2_000));
     });
-  }
-
-  /** For a connection that is stuck or refused: a new one, to a new server if the old one has ended. */
-  async #restart(index: ClientIndex): Promise<RespClient> {
-    this.#clients[index]?.close();
-    this.#clients[index] = undefined;
-    const client = await this.#client(index).catch(() => undefined);
-    if (client !== undefined) return client;
-    await this.#server?.exited;
-    await this.#requireServer();
-    return this.#client(index);
   }
 
   /** The open connection; one that the server closed is replaced, as a user's client would do. */

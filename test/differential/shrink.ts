@@ -55,13 +55,15 @@ export async function shrinkEpisode(
     return true;
   };
 
-  if (!(await stillDiverges(untilStep(units, divergence.stepIndex)))) return undefined;
+  const isEarly = await stillDiverges(untilStep(units, divergence.stepIndex));
+  // What was sent behind the step in the same write can matter: a connection that closes, for one.
+  if (!isEarly && !(await stillDiverges(units))) return undefined;
   await shrinkList(best?.units ?? units, stillDiverges);
   await shrinkArguments(best?.units ?? units, stillDiverges);
   return best;
 }
 
-/** The units up to the one that holds the step: nothing after it can matter. */
+/** The units up to the one that holds the step. */
 function untilStep(units: readonly Unit[], stepIndex: number): readonly Unit[] {
   let stepCount = 0;
   const last = units.findIndex((unit) => (stepCount += unit.length) > stepIndex);

@@ -68,7 +68,7 @@ export async function runFuzz(options: FuzzOptions): Promise<FuzzResult> {
   const fuzzer = new Fuzzer(server, oracle, options.seed);
   try {
     const roundMillis = options.durationMillis / options.roundCount;
-    for (let count = 0; count < options.roundCount && fuzzer.failures.length === 0; count += 1) {
+    for (let count = 0; count < options.roundCount && fuzzer.failures.length < FAILURES_MAX; count += 1) {
       const round = await fuzzer.round(roundMillis);
       if (round !== undefined) options.onRound?.(round);
     }
@@ -87,6 +87,8 @@ class Fuzzer {
   readonly #oracle: ServerProcess | undefined;
   readonly #random: SeededRandom;
   #hasEnded = false;
+  /** Differences reported already, without what varies from one case to the next. */
+  readonly #knownCases = new Set<string>();
 
   constructor(server: ServerProcess, oracle: ServerProcess | undefined, seed: number) {
     this.#server = server;
@@ -158,7 +160,7 @@ class Fuzzer {
       counts.caseCount += 1;
       try {
         const difference = await this.#difference(bytes);
-        if (difference !== undefined) this.#fail(await this.#describeCase(kind, bytes, difference));
+        if (difference !== undefined) await this.#failCase(kind, bytes, difference);
       } catch (error) {
         if (!this.#hasEnded)
           this.#fail(`parser case "${kind}" ${quoteBytes(bytes, 2_000)}: ${String(error)}`);
@@ -182,7 +184,8 @@ class Fuzzer {
     return whole === theirs ? undefined : `ours:  ${show(whole)}\nredis: ${show(theirs)}`;
   }
 
-  async #describeCase(kind: string, bytes: Buffer, difference: string): Promise<string> {
+  /** Shrinks a case that failed, and reports it unless one like it was reported before. */
+  async #failCase(kind: string, bytes: Buffer, difference: string): Promise<void> {
     let replaysLeft = SHRINK_REPLAYS_MAX;
     let shown = difference;
     const smaller = await shrinkList([...bytes], async (candidate) => {
@@ -191,7 +194,10 @@ class Fuzzer {
       if (found !== undefined) shown = found;
       return found !== undefined;
     });
-    return `parser case "${kind}": ${quoteBytes(Buffer.from(smaller), 2_000)}\n${shown}`;
+    const likeness = shown.replaceAll(/'[^']*'|\d+|\\x\w\w/g, '');
+    if (this.#knownCases.has(likeness)) return;
+    this.#knownCases.add(likeness);
+    this.#fail(`parser case "${kind}": ${quoteBytes(Buffer.from(smaller), 2_000)}\n${shown}`);
   }
 
   /** Everyone has left: only the asking client may remain, and what it sees is counted. */

@@ -36,8 +36,8 @@ const RULES: Record<string, Rule> = {
   PEXPIRETIME: { reason: CLOCK, equal: within(CLOCK_SKEW_MILLIS_MAX) },
   'OBJECT IDLETIME': { reason: CLOCK, equal: within(CLOCK_SKEW_MILLIS_MAX / 1000) },
   TIME: { reason: CLOCK, equal: sameTag },
-  LASTSAVE: { reason: CLOCK, equal: sameTag },
 
+  'OBJECT REFCOUNT': { reason: 'in a transaction Redis also counts the queued argument', equal: unshared },
   'OBJECT FREQ': { reason: 'the counter is probabilistic', equal: sameTag },
   'MEMORY USAGE': { reason: OWN_MEMORY, equal: sameTag },
   'MEMORY STATS': { reason: OWN_MEMORY, equal: sameTag },
@@ -85,6 +85,13 @@ function within(tolerance: number): Rule['equal'] {
     const [left, right] = [Number(ours.bytes), Number(theirs.bytes)];
     return left >= 0 && right >= 0 && Math.abs(left - right) <= tolerance;
   };
+}
+
+/** Reference counts of a value that is not one of the shared integers, which count as 2147483647. */
+function unshared(ours: Reply, theirs: Reply): boolean {
+  const isOneOrTwo = (reply: Reply) =>
+    reply.kind === 'scalar' && reply.tag === ':' && /^[12]$/.test(reply.bytes.toString());
+  return isOneOrTwo(ours) && isOneOrTwo(theirs);
 }
 
 function sortItems(reply: Reply): Reply {

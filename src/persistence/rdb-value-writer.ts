@@ -1,0 +1,182 @@
+/** Values into an RDB file or a DUMP payload: one row for each kind (Redis 7.0 rdb.c, rdbSaveObject). */
+import {
+  QUICKLIST_NODE_PACKED,
+  QUICKLIST_NODE_PLAIN,
+  TYPE_HASH,
+  TYPE_HASH_LISTPACK,
+  TYPE_LIST,
+  TYPE_LIST_QUICKLIST_2,
+  TYPE_SET,
+  TYPE_SET_INTSET,
+  TYPE_STREAM_LISTPACKS,
+  TYPE_STREAM_LISTPACKS_2,
+  TYPE_STRING,
+  TYPE_ZSET_2,
+  TYPE_ZSET_LISTPACK,
+} from './rdb-constants.ts';
+import { RdbError } from './rdb-error.ts';
+import type { RdbOutput } from './rdb-output.ts';
+import type {
+  RdbHash,
+  RdbModule,
+  RdbStream,
+  RdbStreamConsumer,
+  RdbStreamGroup,
+  RdbWritable,
+  StreamId,
+} from './rdb-values.ts';
+
+interface ValueFormat<Value> {
+  /** The type's byte, which stands before the key. Throws RdbError where the format has none for the value. */
+  typeOf(this: void, value: Value): number;
+  write(this: void, output: RdbOutput, value: Value): void;
+}
+
+type ValueOfKind<Kind extends RdbWritable['kind']> = Extract<RdbWritable, { kind: Kind }>;
+
+const ID_BYTES = 16;
+
+const FORMATS: { readonly [Kind in RdbWritable['kind']]: ValueFormat<ValueOfKind<Kind>> } = {
+  string: {
+    typeOf: () => TYPE_STRING,
+    write: (output, value) => output.writeString(value),
+  },
+  list: {
+    typeOf: () => TYPE_LIST,
+    write: (output, value) => writeStrings(output, value.items),
+  },
+  quicklist: {
+    typeOf: () => TYPE_LIST_QUICKLIST_2,
+    write(output, value) {
+      output.writeLength(value.nodeCount);
+      for (const node of value.nodes) {
+        output.writeLength(node.isPacked ? QUICKLIST_NODE_PACKED : QUICKLIST_NODE_PLAIN);
+        output.writeWholeString(node.bytes);
+      }
+    },
+  },
+  set: {
+    typeOf: () => TYPE_SET,
+    write: (output, value) => writeStrings(output, value.members),
+  },
+  intset: {
+    typeOf: () => TYPE_SET_INTSET,
+    write: (output, value) => output.writeWholeString(value.bytes),
+  },
+  hash: {
+    typeOf: hashType,
+    write(output, value) {
+      output.writeLength(value.fields.length);
+      for (const field of value.fields) {
+        output.writeWholeString(field.field);
+        output.writeWholeString(field.value);
+      }
+    },
+  },
+  'hash-listpack': {
+    typeOf: () => TYPE_HASH_LISTPACK,
+    write: (output, value) => output.writeWholeString(value.bytes),
+  },
+  zset: {
+    typeOf: () => TYPE_ZSET_2,
+    write(output, value) {
+      output.writeLength(value.members.length);
+      for (const { member, score } of value.members) {
+        output.writeWholeString(member);
+        output.writeDoubleLE(score);
+      }
+    },
+  },
+  'zset-listpack': {
+    typeOf: () => TYPE_ZSET_LISTPACK,
+    write: (output, value) => output.writeWholeString(value.bytes),
+  },
+  stream: {
+    typeOf: (value) => (value.history === undefined ? TYPE_STREAM_LISTPACKS : TYPE_STREAM_LISTPACKS_2),
+    write: writeStream,
+  },
+  module: { typeOf: refuseModule, write: refuseModule },
+};
+
+/** The byte that stands for the value's type and form. */
+export function typeOfValue(value: RdbWritable): number {
+  return formatOf(value).typeOf(value);
+}
+
+/** The value, without its type. */
+export function writeValue(output: RdbOutput, value: RdbWritable): void {
+  formatOf(value).write(output, value);
+}
+
+/** The row of the value's own kind takes the value: a step that the type checker cannot follow. */
+function formatOf(value: RdbWritable): ValueFormat<RdbWritable> {
+  return FORMATS[value.kind] as ValueFormat<RdbWritable>;
+}
+
+/** Expiry of fields came with version 12: it is refused rather than lost. */
+function hashType(value: RdbHash): number {
+  if (value.fields.some((field) => field.expiryMillis !== undefined)) {
+    throw new RdbError('version 10 of the format cannot hold the expiry of a field', 0);
+  }
+  return TYPE_HASH;
+}
+
+function refuseModule(...parameters: readonly [RdbModule] | readonly [RdbOutput, RdbModule]): never {
+  const { name } = parameters[parameters.length - 1] as RdbModule;
+  throw new RdbError(`a value of module type ${name} is unknown and cannot be written`, 0);
+}
+
+function writeStrings(output: RdbOutput, strings: readonly Uint8Array[]): void {
+  output.writeLength(strings.length);
+  for (const string of strings) output.writeWholeString(string);
+}
+
+function writeStream(output: RdbOutput, stream: RdbStream): void {
+  output.writeLength(stream.nodes.length);
+  for (const { masterId, listpack } of stream.nodes) {
+    output.writeLength(ID_BYTES);
+    writeRawId(output, masterId);
+    output.writeWholeString(listpack);
+  }
+  output.writeLength(stream.length);
+  writeId(output, stream.lastId);
+  if (stream.history !== undefined) {
+    writeId(output, stream.history.firstId);
+    writeId(output, stream.history.maxDeletedId);
+    output.writeUint64(stream.history.entriesAdded);
+  }
+  output.writeLength(stream.groups.length);
+  for (const group of stream.groups) writeGroup(output, group, stream.history !== undefined);
+}
+
+function writeGroup(output: RdbOutput, group: RdbStreamGroup, hasHistory: boolean): void {
+  output.writeWholeString(group.name);
+  writeId(output, group.lastId);
+  if (hasHistory) output.writeUint64(BigInt.asUintN(64, group.entriesRead ?? -1n));
+  output.writeLength(group.pending.length);
+  for (const { id, deliveryMillis, deliveryCount } of group.pending) {
+    writeRawId(output, id);
+    output.writeMillis(deliveryMillis);
+    output.writeLength(deliveryCount);
+  }
+  output.writeLength(group.consumers.length);
+  for (const consumer of group.consumers) writeConsumer(output, consumer);
+}
+
+/** Version 10 has no place for `activeMillis`; a newer Redis that loads the file takes `seenMillis` for it. */
+function writeConsumer(output: RdbOutput, consumer: RdbStreamConsumer): void {
+  output.writeWholeString(consumer.name);
+  output.writeMillis(consumer.seenMillis);
+  output.writeLength(consumer.pending.length);
+  for (const id of consumer.pending) writeRawId(output, id);
+}
+
+function writeId(output: RdbOutput, id: StreamId): void {
+  output.writeUint64(id.millis);
+  output.writeUint64(id.sequence);
+}
+
+function writeRawId(output: RdbOutput, id: StreamId): void {
+  output.writeUint64BE(id.millis);
+  output.writeUint64BE(id.sequence);
+}
