@@ -22,11 +22,6 @@ async function main(): Promise<void> {
 async function run({ config, warnings }: Extract<CommandLine, { action: 'run' }>): Promise<void> {
   const { values } = config;
   const log = new Log({ level: values.loglevel, file: values.logfile });
-  if (values.mode === 'threaded') {
-    process.stderr.write("--mode=threaded is not available in this version; use --mode=eventloop\n");
-    process.exitCode = 1;
-    return;
-  }
   if (values.daemonize) {
     process.stderr.write(
       'daemonize yes: Node cannot detach itself; start it with systemd, or with "nohup redis-clone-ts … &"\n',

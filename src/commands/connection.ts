@@ -19,7 +19,7 @@ const NO_PASSWORD_CONFIGURED = new ErrorReply(
 const BAD_PROTOCOL_VERSION = new ErrorReply('ERR Protocol version is not an integer or out of range');
 const UNSUPPORTED_PROTOCOL_VERSION = new ErrorReply('NOPROTO unsupported protocol version');
 const HELLO_UNAUTHENTICATED = new ErrorReply(
-  'NOAUTH HELLO must be called with the client already authenticated, otherwise the HELLO <proto> AUTH ' +
+  'NOAUTH HELLO must be called with the client already authenticated, otherwise the HELLO AUTH ' +
     '<user> <pass> option can be used to authenticate the client and select the RESP protocol version at ' +
     'the same time',
 );

@@ -755,18 +755,19 @@ function decrBy(call: Call): void {
 /** Adds to the key that is argument 1, without BigInt as long as everything is a safe integer. */
 function increment(call: Call, delta: number): void {
   const entry = call.lookupStringWrite(1);
-  let sum = delta;
+  let current = 0;
   if (entry !== 0) {
     call.strings.borrow(entry, value);
-    sum += parseInteger(value.bytes, value.start, value.end);
+    current = parseInteger(value.bytes, value.start, value.end);
   }
+  const sum = current + delta;
   if (!Number.isSafeInteger(sum)) {
     addBig(call, entry, BigInt(delta));
     return;
   }
 
   if (entry === 0) setKey(call, digits, writeInteger(digits, 0, sum));
-  else call.strings.overwriteInteger(call.database, entry, sum);
+  else call.strings.overwriteInteger(call.database, entry, value, sum);
   call.changed(1, NOTIFY_STRING, 'incrby');
   call.reply.integer(sum);
 }

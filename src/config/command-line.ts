@@ -12,7 +12,8 @@ import { Config } from './config.ts';
 import { loadConfigSources, readConfigFile, type ConfigSource, type ProgramName } from './config-file.ts';
 import { NODE_CONFIG_SYSTEM, systemErrorText, type ConfigSystem } from './config-system.ts';
 import { encodeText } from './config-text.ts';
-import { DIRECTIVE_NAMES, directiveRow } from './directives.ts';
+import { DIRECTIVE_NAMES } from './directives.ts';
+import { effectWarning } from './effect-warning.ts';
 import { helpText, versionText } from './help.ts';
 
 export const PORT_VARIABLE = 'REDIS_CLONE_PORT';
@@ -192,11 +193,6 @@ function warningsOf(config: Config): string[] {
   const ofUsers = users.map(
     ([name]) => `user '${name}' is accepted but has no effect yet (access control lists)`,
   );
-  const ofDirectives = DIRECTIVE_NAMES.flatMap((name) => {
-    const { effect, summary } = directiveRow(name);
-    if (effect === undefined || config.isDefault(name)) return [];
-    const state = effect === 'later' ? 'has no effect yet' : 'has no effect here';
-    return [`'${name}' is accepted but ${state} (${summary})`];
-  });
+  const ofDirectives = DIRECTIVE_NAMES.flatMap((name) => effectWarning(config, name) ?? []);
   return [...ofUsers, ...ofDirectives];
 }

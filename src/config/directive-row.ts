@@ -54,6 +54,8 @@ interface RowBase {
    * `none`: accepted so that configuration files of Redis load; there is nothing here that it could steer.
    */
   readonly effect?: 'later' | 'none';
+  /** What is missing of its effect, when it has a part of it. */
+  readonly limitation?: string;
   /** Why any value but the default is refused: pretending to obey would harm the user's data or safety. */
   readonly refusal?: string;
 }

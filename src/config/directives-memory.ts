@@ -21,7 +21,6 @@ export const MEMORY_DIRECTIVES = {
     max: UINT64_MAX,
     unsigned: true,
     common: true,
-    effect: 'later',
     summary: 'most memory for data; 0 for no limit',
   },
   'maxmemory-policy': {
@@ -30,7 +29,7 @@ export const MEMORY_DIRECTIVES = {
     default: 'noeviction',
     names: EVICTION_POLICIES,
     common: true,
-    effect: 'later',
+    limitation: 'nothing is evicted yet: with every policy writes are refused with -OOM when the memory is full',
     summary: 'which keys go when the memory is full',
   },
   'maxmemory-samples': {
@@ -58,7 +57,6 @@ export const MEMORY_DIRECTIVES = {
     default: 10,
     min: 0,
     max: INT_MAX,
-    effect: 'later',
     summary: 'how slowly the access counter of LFU grows',
   },
   'lfu-decay-time': {
@@ -68,7 +66,6 @@ export const MEMORY_DIRECTIVES = {
     min: 0,
     max: INT_MAX,
     unit: 'minutes',
-    effect: 'later',
     summary: 'time after which it shrinks',
   },
   'active-expire-effort': {
@@ -117,7 +114,6 @@ export const MEMORY_DIRECTIVES = {
     group: 'memory',
     kind: 'bool',
     default: false,
-    effect: 'later',
     summary: 'make FLUSHDB and FLUSHALL behave as with ASYNC',
   },
   activedefrag: {
@@ -125,7 +121,7 @@ export const MEMORY_DIRECTIVES = {
     kind: 'bool',
     default: false,
     refusal:
-      'Active defragmentation cannot be enabled: the allocator reuses freed space without moving values',
+      'Active defragmentation cannot be enabled: memory is compacted without it, whenever enough of it is unused',
     summary: 'defragment memory while running',
   },
   'active-defrag-ignore-bytes': {

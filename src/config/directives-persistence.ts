@@ -17,6 +17,7 @@ export const PERSISTENCE_DIRECTIVES = {
     protected: true,
     denyLoading: true,
     common: true,
+    limitation: 'nothing is saved yet',
     summary: 'directory of the data files',
   },
   dbfilename: {

@@ -28,6 +28,7 @@ export const SERVER_DIRECTIVES = {
     names: ['eventloop', 'threaded'],
     immutable: true,
     common: true,
+    limitation: 'threaded is not available in this version',
     summary: 'one event loop for all clients, or one thread per client',
   },
   io: {
@@ -410,6 +411,7 @@ export const SERVER_DIRECTIVES = {
     group: 'process',
     kind: 'bool',
     default: true,
+    effect: 'later',
     summary: 'raise hz with the number of clients',
   },
   daemonize: {
@@ -570,6 +572,7 @@ export const SERVER_DIRECTIVES = {
     default: 'default',
     names: SHUTDOWN_FLAGS,
     exclusive: SAVE_XOR_NOSAVE,
+    effect: 'later',
     summary: 'how SIGINT (Ctrl-C) ends the server',
   },
   'shutdown-on-sigterm': {
@@ -578,6 +581,7 @@ export const SERVER_DIRECTIVES = {
     default: 'default',
     names: SHUTDOWN_FLAGS,
     exclusive: SAVE_XOR_NOSAVE,
+    effect: 'later',
     summary: 'how SIGTERM ends the server',
   },
   'busy-reply-threshold': {

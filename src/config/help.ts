@@ -26,7 +26,7 @@ export function helpText({ name }: ProgramName): string {
 Examples:
   ${name}                                     serve on port 6379 of this machine
   ${name} 7000                                on port 7000
-  ${name} --mode=threaded --port=7000         one thread per client
+  ${name} --io=node --port=7000               with Node's own sockets
   ${name} /etc/redis/redis.conf --port 7000   a file, and an option that outdoes it
   ${name} --maxclients 100 --timeout 60
   ${name} --bind '*' --requirepass secret     open to the network, with a password
@@ -47,8 +47,9 @@ function optionLine(name: DirectiveName): string {
   const option = `  --${name}${names.length <= 25 ? names : ''}`;
   const unit = row.unit === undefined ? '' : `, in ${row.unit}`;
   const separator = option.length < 30 ? '' : `\n${' '.repeat(30)}`;
-  const state = row.effect === 'later' ? ' (no effect yet)' : '';
-  return `${option.padEnd(30)}${separator}${row.summary}${unit}${state} [${defaultText(row) || '""'}]`;
+  const state = row.effect === 'later' ? 'no effect yet' : row.limitation;
+  const note = state === undefined ? '' : ` (${state})`;
+  return `${option.padEnd(30)}${separator}${row.summary}${unit}${note} [${defaultText(row) || '""'}]`;
 }
 
 function wrapWords(words: readonly string[]): string {

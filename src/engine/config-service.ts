@@ -1,7 +1,11 @@
 /** CONFIG for commands: the shared configuration, changed atomically and made known to all threads. */
 import type { ConfigService } from '../commands/services.ts';
 import type { Config } from '../config/config.ts';
+import { decodeText } from '../config/config-text.ts';
+import { findDirective } from '../config/directives.ts';
+import { effectWarning } from '../config/effect-warning.ts';
 import type { Allocator } from '../memory/allocator.ts';
+import type { Log } from '../util/log.ts';
 import { publishConfig } from './config-sharing.ts';
 
 export class SharedConfig implements ConfigService {
@@ -10,6 +14,7 @@ export class SharedConfig implements ConfigService {
   readonly #published: (version: number) => void;
   readonly #isLocal: () => boolean;
   readonly #rewriteFile: () => string | undefined;
+  readonly #log: Log;
 
   constructor(parts: {
     readonly allocator: Allocator;
@@ -20,19 +25,29 @@ export class SharedConfig implements ConfigService {
     readonly isLocal: () => boolean;
     /** Writes the configuration file anew; the error's line, or undefined. */
     readonly rewriteFile: () => string | undefined;
+    readonly log: Log;
   }) {
     this.#allocator = parts.allocator;
     this.#config = parts.config;
     this.#published = parts.published;
     this.#isLocal = parts.isLocal;
     this.#rewriteFile = parts.rewriteFile;
+    this.#log = parts.log;
   }
 
   set(pairs: readonly (readonly [Uint8Array, Uint8Array])[]): string | undefined {
     const error = this.#config.set(pairs, { local: this.#isLocal() });
     if (error !== undefined) return error;
     this.#published(publishConfig(this.#allocator, this.#config));
+    for (const [name] of pairs) this.#warnOfEffect(decodeText(name));
     return undefined;
+  }
+
+  /** As at start: what was accepted but does nothing must not pass for working. */
+  #warnOfEffect(listed: string): void {
+    const directive = findDirective(listed);
+    const warning = directive && effectWarning(this.#config, directive.name);
+    if (warning !== undefined) this.#log.warning(warning);
   }
 
   get(patterns: readonly Uint8Array[]): (readonly [string, Uint8Array | string])[] {

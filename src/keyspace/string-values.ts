@@ -185,13 +185,18 @@ export class StringValues {
     return shaped;
   }
 
-  /** Replaces the value by an integer; written in place when it was one of as many characters. */
-  overwriteInteger(database: Database, entry: Ref, value: number): Ref {
-    const encoding = encodingOfMeta(getWord(this.#arena, entry, ENTRY_META));
-    if (encoding === ENCODING_INT && this.length(entry) === integerLength(value)) {
+  /**
+   * Replaces the value by an integer; written in place when it was one of as many characters.
+   * @param current the value's bytes, as `borrow` has just given them
+   */
+  overwriteInteger(database: Database, entry: Ref, current: BorrowedBytes, value: number): Ref {
+    const meta = getWord(this.#arena, entry, ENTRY_META);
+    if (encodingOfMeta(meta) === ENCODING_INT && current.end - current.start === integerLength(value)) {
       database.willChange(entry);
-      setWord(this.#arena, entry, ENTRY_META, withEncoding(getWord(this.#arena, entry, ENTRY_META), ENCODING_INT));
-      writeInteger(bytesOf(this.#arena, entry), database.tailOffset(entry), value);
+      if ((meta & FLAG_UNSHARED) !== 0) {
+        setWord(this.#arena, entry, ENTRY_META, withEncoding(getWord(this.#arena, entry, ENTRY_META), ENCODING_INT));
+      }
+      writeInteger(current.bytes, current.start, value);
       return entry;
     }
     const end = writeInteger(this.#digits, 0, value);

@@ -38,6 +38,8 @@ const ARGUMENTS_MAX = 2 ** 31 - 1;
 /** A unit is held in memory, with 32-bit offsets. */
 const UNIT_BYTES_MAX = 2 ** 31 - 1;
 
+const NOWHERE = -1;
+
 /** How a real Redis spells it; we write `select`. */
 const TAKE_OVER = 'SELECT';
 const RDB_MAGIC = 'REDIS';
@@ -47,6 +49,7 @@ const CR = 13;
 const HASH = 35;
 const DOLLAR = 36;
 const ASTERISK = 42;
+const MINUS = 45;
 
 // What is found at a place in the file.
 const RECORD = 1;
@@ -104,6 +107,11 @@ export class AofReader {
 
   #isChecked = false;
   #isInMulti = false;
+  /** Where the last MULTI begins. */
+  #multiStart = 0;
+  /** What of the released bytes is not delivered. */
+  #skipStart = NOWHERE;
+  #skipEnd = NOWHERE;
   /** Of the last thing found: where it ends; of damage: where and why. */
   #foundEnd = 0;
   #headerValue = 0;
@@ -148,6 +156,7 @@ export class AofReader {
   #deliver(): boolean {
     const found = this.#find(this.#position);
     this.#position = this.#foundEnd;
+    if (this.#position === this.#skipStart) this.#position = this.#skipEnd;
     return found === RECORD || found === INLINE;
   }
 
@@ -176,11 +185,14 @@ export class AofReader {
   #scanCommand(found: typeof RECORD | typeof INLINE): boolean {
     const { request } = this;
     if (this.#isChecked && found === INLINE) return this.#damage(this.#scan, 'not a record');
-    if (this.#isChecked && isTakeOver(request)) this.#isChecked = false;
+    if (this.#isChecked && isTakeOver(request)) this.#handOver();
     if (request.count === 1) {
       const isMulti = isNamed(request, 'MULTI');
       if (isMulti && this.#isInMulti) return this.#damage(this.#scan, 'MULTI within MULTI');
-      if (isMulti) this.#isInMulti = true;
+      if (isMulti) {
+        this.#isInMulti = true;
+        this.#multiStart = this.#scan;
+      }
       if (isNamed(request, 'EXEC')) {
         if (!this.#isInMulti) return this.#damage(this.#scan, 'EXEC without MULTI');
         this.#isInMulti = false;
@@ -191,6 +203,19 @@ export class AofReader {
     if (!isAlone || this.#released !== this.#scan) return false;
     this.#position = this.#released;
     return true;
+  }
+
+  /**
+   * A real Redis goes on from here: what is held back counts, for it has loaded that. Except for a transaction that we
+   * did not finish: Redis may leave its MULTI in the file, but has not run it.
+   */
+  #handOver(): void {
+    this.#isChecked = false;
+    if (!this.#isInMulti) return;
+    this.#isInMulti = false;
+    this.#skipStart = this.#multiStart;
+    this.#skipEnd = this.#scan;
+    if (this.#position === this.#skipStart) this.#position = this.#skipEnd;
   }
 
   #scanAnnotation(): void {
@@ -355,10 +380,8 @@ export class AofReader {
       return this.#found(DAMAGED, start, `no '${String.fromCharCode(prefix)}' where one must be`);
     }
     let end = start + 1;
-    while (end < this.#filled && this.#buffer[end] !== CR) {
-      if (end - start > HEADER_BYTES_MAX) return this.#found(DAMAGED, start, 'a length without an end');
-      end++;
-    }
+    while (end < this.#filled && isNumeral(this.#buffer[end]!) && end - start < HEADER_BYTES_MAX) end++;
+    if (end < this.#filled && this.#buffer[end] !== CR) return this.#found(DAMAGED, end, 'not a length');
     if (end + 2 > this.#filled) return this.#need(end + 2);
     this.#headerValue = parseInteger(this.#buffer, start + 1, end);
     if (Number.isNaN(this.#headerValue)) return this.#found(DAMAGED, start + 1, 'not a length');
@@ -370,7 +393,8 @@ export class AofReader {
     const end = this.#buffer.indexOf(LF, start);
     const isWhole = end >= 0 && end < this.#filled;
     if ((isWhole ? end + 1 : this.#filled) - start > bytesMax) {
-      return this.#found(DAMAGED, start, 'a line that is too long');
+      const zero = this.#buffer.subarray(start, this.#filled).indexOf(0);
+      return this.#found(DAMAGED, zero < 0 ? start : start + zero, 'a line that is too long');
     }
     return isWhole ? this.#found(kind, end + 1) : this.#need(this.#filled + 1);
   }
@@ -416,6 +440,8 @@ export class AofReader {
     this.#position = 0;
     this.#released -= dropped;
     this.#scan -= dropped;
+    this.#multiStart -= dropped;
+    this.#skipStart = NOWHERE;
     this.#filled -= dropped;
     const target = { target: this.#buffer, start: this.#filled, end: this.#buffer.length };
     this.#filled += readFully(this.#disk, this.#fd, { ...target, position: this.#base + this.#filled });
@@ -426,6 +452,10 @@ export class AofReader {
 function isLetter(byte: number): boolean {
   const lower = byte | 0x20;
   return lower >= 0x61 && lower <= 0x7a;
+}
+
+function isNumeral(byte: number): boolean {
+  return (byte >= 0x30 && byte <= 0x39) || byte === MINUS;
 }
 
 function isNamed(request: Request, upperName: string): boolean {

@@ -176,8 +176,6 @@ export class AofWriter {
     let next: OpenFile | undefined;
     const error = attempt(() => {
       next = this.#openFile(path);
-      // First the file, then the manifest that names it: a crash must not keep the second without the first.
-      this.#disk.syncDirectory(dirname(path));
       publish();
     });
     if (error !== undefined || next === undefined) {
@@ -244,6 +242,9 @@ export class AofWriter {
         attempt(() => this.#disk.truncate(fd, size));
         throw error;
       }
+      // First the file, then the manifest that names it: a crash must not keep the second without the first. On start
+      // it is the manifest that was read which must not change back any more.
+      this.#disk.syncDirectory(dirname(path));
       const markedSize = size + mark.length;
       return { fd, path, size: markedSize, syncedSize: markedSize, isAbandoned: false };
     } catch (error) {

@@ -1,10 +1,10 @@
-/** The numbers of the RDB format, versions 1 to 12 (Redis 7.0 and 7.4 rdb.h; Valkey 9.0 rdb.h for version 80). */
+/** The numbers of the RDB format: versions 1 to 12 (Redis 7.0 and 7.4 rdb.h), and 80 (Valkey 9.0 rdb.h). */
 
 /** The version we write, that of Redis 7.0: it and all later ones load it. */
 export const RDB_VERSION = 10;
 /** The newest version of Redis that we read (Redis 7.4). */
 export const RDB_REDIS_VERSION_MAX = 12;
-/** The one version of Valkey's own line that we read (Valkey 9.0). Valkey 8 still writes Redis' version 11. */
+/** The one version of Valkey's own line that we read (Valkey 9.0). Valkey 8 writes Redis' version 11. */
 export const RDB_VALKEY_VERSION = 80;
 /** From this version on a file ends with a checksum. */
 export const RDB_CHECKSUM_VERSION_MIN = 5;
@@ -83,7 +83,7 @@ export const TYPE_HASH_METADATA = 24;
 export const TYPE_HASH_LISTPACK_EX = 25;
 
 /** The last type that Redis 7.0, and with it version 10, knows. */
-export const TYPE_MAX_OF_VERSION_10 = TYPE_STREAM_LISTPACKS_2;
+export const TYPE_MAX_OF_VERSION_10 = 19;
 
 /** Forms of a node of `TYPE_LIST_QUICKLIST_2`: one large element, or a listpack of elements. */
 export const QUICKLIST_NODE_PLAIN = 1;

@@ -4,8 +4,9 @@
  *
  *     0 ≤ checksummed ≤ position ≤ filled ≤ buffer.length
  *
- * Nothing in the file decides how much is allocated: a string's memory grows with the bytes that have arrived,
- * a compressed one is at most as much larger as LZF can make it, and a count of elements is never trusted.
+ * Nothing in the file decides how much is allocated: a string's memory grows with the bytes that have
+ * arrived, a compressed one is at most as much larger as LZF can make it, and a count of elements is never
+ * trusted.
  */
 import { Crc64 } from '../util/crc64.ts';
 import { lzfDecompress } from '../util/lzf.ts';

@@ -1,6 +1,6 @@
 /**
- * Bytes, lengths and strings on their way into an RDB file: collected in one buffer, which is handed on whenever
- * it is full and then used again. Nothing here touches a disk.
+ * Bytes, lengths and strings on their way into an RDB file: collected in one buffer, which is handed on
+ * whenever it is full and then used again. Nothing here touches a disk.
  */
 import { copyBytes } from '../util/bytes.ts';
 import { Crc64 } from '../util/crc64.ts';

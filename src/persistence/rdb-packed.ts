@@ -1,9 +1,9 @@
 /**
- * The packed collections that stand as one string in an RDB file. Each decoder takes the whole string and gives
- * its elements: integers in decimal, strings as views of the bytes given, which must therefore be kept.
+ * The packed collections that stand as one string in an RDB file. Each decoder takes the whole string and
+ * gives its elements: integers in decimal, strings as views of the bytes given, which must therefore be kept.
  *
- * Every offset is checked before it is followed, and redundant fields (totals, counts, lengths of the previous
- * entry) must agree, as Redis demands with `sanitize-dump-payload yes`.
+ * Every offset is checked before it is followed, and redundant fields (totals, counts, lengths of the
+ * previous entry) must agree, as Redis demands with `sanitize-dump-payload yes`.
  */
 import { RdbError } from './rdb-error.ts';
 
@@ -181,8 +181,8 @@ function takeZiplistElement(cursor: PackedCursor): Buffer {
   }
 }
 
-/* Zipmap (Redis 2.4's small hash, 7.0 zipmap.c): u8 count, then key and value in turn, 0xff. A value has a byte
- * that says how much unused space follows it. */
+/* Zipmap (Redis 2.4's small hash, 7.0 zipmap.c): u8 count, then key and value in turn, 0xff. A value has a
+ * byte that says how much unused space follows it. */
 
 const ZIPMAP_LONG_LENGTH = 0xfe;
 

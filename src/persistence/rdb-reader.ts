@@ -1,6 +1,6 @@
 /**
- * Reads an RDB file item by item (grammar: docs/formats/rdb.md; Redis 7.0 rdb.c, rdbLoadRio). Synchronous: who
- * reads pulls the next item when it has dealt with the last. The file is never in memory as a whole.
+ * Reads an RDB file item by item (grammar: docs/formats/rdb.md; Redis 7.0 rdb.c, rdbLoadRio). Synchronous:
+ * who reads pulls the next item when it has dealt with the last. The file is never in memory as a whole.
  */
 import {
   CHECKSUM_BYTES,

@@ -131,8 +131,8 @@ function hasSeenName(seen: Set<string>, name: Uint8Array): boolean {
 }
 
 /**
- * Whether a node's listpack can be walked: its master entry (count, deleted count, number of fields, the fields,
- * 0), and entries of flags, id difference, [number of fields, fields and] values, number of elements.
+ * Whether a node's listpack can be walked: its master entry (count, deleted count, number of fields, the
+ * fields, 0), and entries of flags, id difference, [number of fields, fields and] values, number of elements.
  */
 function checkNodeListpack(listpack: Buffer, fileOffset: number): void {
   const elements = decodeListpack(listpack, fileOffset);

@@ -1,4 +1,6 @@
-/** Values out of an RDB file or a DUMP payload: one function for each type (Redis 7.0 rdb.c, rdbLoadObject). */
+/**
+ * Values out of an RDB file or a DUMP payload: one function for each type (Redis 7.0 rdb.c, rdbLoadObject).
+ */
 import { parseDouble, parseInteger } from '../util/numbers.ts';
 import {
   QUICKLIST_NODE_PACKED,
@@ -114,7 +116,9 @@ function readStringValue(input: RdbInput): RdbValue {
   return { kind: 'string', bytes, start: 0, end: bytes.length };
 }
 
-/** The count only says when to stop: each string takes bytes, so that a false one meets the end of the input. */
+/**
+ * The count only says when to stop: each string takes bytes, so that a false one meets the end of the input.
+ */
 function readStrings(input: RdbInput, count: number): Buffer[] {
   const strings: Buffer[] = [];
   for (let left = count; left > 0; left--) strings.push(input.readString());

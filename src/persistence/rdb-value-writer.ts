@@ -27,7 +27,9 @@ import type {
 } from './rdb-values.ts';
 
 interface ValueFormat<Value> {
-  /** The type's byte, which stands before the key. Throws RdbError where the format has none for the value. */
+  /**
+   * The type's byte, which stands before the key. Throws RdbError where the format has none for the value.
+   */
   typeOf(this: void, value: Value): number;
   write(this: void, output: RdbOutput, value: Value): void;
 }
@@ -95,7 +97,10 @@ const FORMATS: { readonly [Kind in RdbWritable['kind']]: ValueFormat<ValueOfKind
     typeOf: (value) => (value.history === undefined ? TYPE_STREAM_LISTPACKS : TYPE_STREAM_LISTPACKS_2),
     write: writeStream,
   },
-  module: { typeOf: refuseModule, write: refuseModule },
+  module: {
+    typeOf: refuseModule,
+    write: (_output, value) => refuseModule(value),
+  },
 };
 
 /** The byte that stands for the value's type and form. */
@@ -121,8 +126,7 @@ function hashType(value: RdbHash): number {
   return TYPE_HASH;
 }
 
-function refuseModule(...parameters: readonly [RdbModule] | readonly [RdbOutput, RdbModule]): never {
-  const { name } = parameters[parameters.length - 1] as RdbModule;
+function refuseModule({ name }: RdbModule): never {
   throw new RdbError(`a value of module type ${name} is unknown and cannot be written`, 0);
 }
 
@@ -163,7 +167,9 @@ function writeGroup(output: RdbOutput, group: RdbStreamGroup, hasHistory: boolea
   for (const consumer of group.consumers) writeConsumer(output, consumer);
 }
 
-/** Version 10 has no place for `activeMillis`; a newer Redis that loads the file takes `seenMillis` for it. */
+/**
+ * Version 10 has no place for `activeMillis`; a newer Redis that loads the file takes `seenMillis` for it.
+ */
 function writeConsumer(output: RdbOutput, consumer: RdbStreamConsumer): void {
   output.writeWholeString(consumer.name);
   output.writeMillis(consumer.seenMillis);

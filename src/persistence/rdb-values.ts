@@ -156,7 +156,9 @@ export interface RdbKeyFacts {
   readonly frequency: number | undefined;
 }
 
-/** Whether the value is a collection without elements: Redis skips such a key of a file, and refuses it in RESTORE. */
+/**
+ * Whether the value is a collection without elements: in a file Redis skips such a key, RESTORE refuses it.
+ */
 export function isEmptyCollection(value: RdbValue): boolean {
   switch (value.kind) {
     case 'list':

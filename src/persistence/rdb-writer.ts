@@ -1,5 +1,6 @@
 /**
- * Writes an RDB file of version 10 (grammar: docs/formats/rdb.md; Redis 7.0 rdb.c, rdbSaveRio), in this order:
+ * Writes an RDB file of version 10 (grammar: docs/formats/rdb.md; Redis 7.0 rdb.c, rdbSaveRio), in this
+ * order:
  *
  *     header, functions, then for each database: select, resize, keys; at last: end
  *
@@ -40,7 +41,9 @@ export class RdbWriter {
     return this.#output.offset;
   }
 
-  /** The file's start and facts such as `redis-ver`, `redis-bits`, `ctime` (Unix seconds), `used-mem` (bytes). */
+  /**
+   * The file's start and facts such as `redis-ver`, `redis-bits`, `ctime` (Unix seconds), `used-mem` (bytes).
+   */
   writeHeader(facts: Readonly<Record<string, string | number>>): void {
     const magic = Buffer.from(`REDIS${String(RDB_VERSION).padStart(4, '0')}`, 'latin1');
     this.#output.writeBytes(magic, 0, magic.length);
@@ -84,8 +87,8 @@ export class RdbWriter {
   }
 
   /**
-   * A key whose value, a string of `valueBytes` bytes, follows by `writeStringPiece`: for values too long to be
-   * held in memory once more. It is written as it is, uncompressed.
+   * A key whose value, a string of `valueBytes` bytes, follows by `writeStringPiece`: for values too long to
+   * be held in memory once more. It is written as it is, uncompressed.
    */
   beginStringEntry(facts: RdbKeyFacts, valueBytes: number): void {
     this.#assertStringComplete();

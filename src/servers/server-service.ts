@@ -61,6 +61,7 @@ export function connectServices(wiring: ServiceParts): void {
       published: (version) => engine.published(version),
       isLocal: () => core.isCallerLocal(isLoopback),
       rewriteFile: () => rewriteConfigFile(config, NODE_REWRITE_FILES),
+      log: parts.log,
     }),
     server: new LocalServer(wiring),
   };

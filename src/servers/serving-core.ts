@@ -109,11 +109,9 @@ export class ServingCore {
     readonly descriptor: number;
     readonly handle: unknown;
   }): Connection | string {
-    const { mutex, engine, statistics, clientTable, threadNumber } = this.#parts;
-    const { values } = engine.config;
-    mutex.lock();
-    try {
-      engine.enter();
+    const { engine, statistics, clientTable, threadNumber } = this.#parts;
+    return this.#underLock(() => {
+      const { values } = engine.config;
       statistics.add('connectionsReceived', 1);
       if (clientTable.count >= values.maxclients) {
         statistics.add('connectionsRejected', 1);
@@ -134,7 +132,20 @@ export class ServingCore {
       statistics.raise('peakClients', clientTable.count);
       clientTable.publish(session, 0, 0, engine.keyspace.now);
       return connection;
+    });
+  }
+
+  /** Does something to shared state outside of the commands. */
+  #underLock<Result>(action: () => Result): Result {
+    const { mutex, engine } = this.#parts;
+    mutex.lock();
+    try {
+      engine.enter();
+      const result = action();
+      engine.leave();
+      return result;
     } finally {
+      this.#current = undefined;
       mutex.unlock();
     }
   }
@@ -142,15 +153,11 @@ export class ServingCore {
   close(connection: Connection): void {
     if (connection.isClosed) return;
     connection.isClosed = true;
-    const { mutex, engine, clientTable } = this.#parts;
-    mutex.lock();
-    try {
-      engine.enter();
+    const { engine, clientTable } = this.#parts;
+    this.#underLock(() => {
       engine.endSession(connection.session);
       clientTable.remove(connection.session.record);
-    } finally {
-      mutex.unlock();
-    }
+    });
     this.#connections.delete(connection.session.id);
     connection.pending = [];
     connection.pendingBytes = 0;
@@ -233,20 +240,11 @@ export class ServingCore {
   /** Runs what a connection had to leave for later. */
   #runDeferred(connection: Connection): void {
     this.#runCollected();
-    const { mutex, engine } = this.#parts;
     const requests = connection.deferred;
     const error = connection.deferredError;
     connection.deferred = [];
     connection.deferredError = '';
-    mutex.lock();
-    try {
-      engine.enter();
-      this.#runGroup(connection, requests, 0, requests.length, error);
-      engine.leave();
-    } finally {
-      this.#current = undefined;
-      mutex.unlock();
-    }
+    this.#underLock(() => this.#runGroup(connection, requests, 0, requests.length, error));
     this.#sendMail();
   }
 
@@ -482,15 +480,11 @@ export class ServingCore {
   }
 
   #runDuties(): void {
-    const { mutex, engine } = this.#parts;
-    mutex.lock();
-    try {
-      engine.enter();
+    const { engine } = this.#parts;
+    this.#underLock(() => {
       this.#countTraffic();
       this.#duties.run();
-    } finally {
-      mutex.unlock();
-    }
+    });
     if (engine.keyspace.now < this.#nextIdleLook) return;
     this.#nextIdleLook = engine.keyspace.now + IDLE_LOOK_MILLIS;
     this.#closeIdle();

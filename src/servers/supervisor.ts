@@ -2,7 +2,6 @@
  * The supervisor: the main thread. It creates the shared memory, starts the serving thread, passes on the wish to stop,
  * and notices when a thread dies. It never serves and never blocks, so the caller's own event loop stays free.
  */
-import { existsSync, mkdirSync } from 'node:fs';
 import { Worker } from 'node:worker_threads';
 import type { Config } from '../config/config.ts';
 import { publishConfig } from '../engine/config-sharing.ts';
@@ -19,6 +18,8 @@ import type { ProcessFacts, ThreadParts } from './thread-parts.ts';
 const SUPERVISOR_THREAD = 1;
 const SERVING_THREAD = 2;
 const RUN_ID_BYTES = 20;
+/** Options of `node` that say what the main thread runs: a worker that inherited them would not start. */
+const ENTRY_POINT_OPTION = /^(--input-type|-e|--eval|-p|--print|--test|--watch)/;
 
 /** Why the server did not start, in the words of its log. */
 export class StartError extends Error {}
@@ -48,7 +49,9 @@ export class Supervisor {
   /** Starts a server. @throws StartError */
   static async start(options: StartOptions): Promise<Supervisor> {
     const { config } = options;
-    prepareDirectory(config.values.dir);
+    if (config.values.mode === 'threaded') {
+      throw new StartError('--mode=threaded is not available in this version; use --mode=eventloop');
+    }
     const bindError = await resolveBindNames(config);
     if (bindError !== undefined) throw new StartError(bindError);
 
@@ -69,7 +72,11 @@ export class Supervisor {
       io: chooseIo(config, parts),
       port: options.port,
     };
-    const worker = new Worker(new URL('./serving-thread.js', import.meta.url), { workerData: serving, name: 'serving' });
+    const worker = new Worker(new URL('./serving-thread.js', import.meta.url), {
+      workerData: serving,
+      name: 'serving',
+      execArgv: process.execArgv.filter((option) => !ENTRY_POINT_OPTION.test(option)),
+    });
     const ended = watchEnd(worker, parts);
     try {
       const port = await whenReady(worker);
@@ -102,15 +109,6 @@ export class Supervisor {
   /** Lets the process end although the server runs, or not. */
   unref(): void {
     this.#worker.unref();
-  }
-}
-
-function prepareDirectory(directory: string): void {
-  if (existsSync(directory)) return;
-  try {
-    mkdirSync(directory, { recursive: true, mode: 0o700 });
-  } catch (error) {
-    throw new StartError(`Can't chdir to '${directory}': ${(error as Error).message}`);
   }
 }
 

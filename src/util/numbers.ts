@@ -101,14 +101,22 @@ export function parseCursor(buffer: Uint8Array, start: number, end: number): big
 
 /** Characters that `writeInteger` writes for the safe integer `n`, its sign included. */
 export function integerLength(n: number): number {
-  let rest = n < 0 ? -n : n;
-  let length = n < 0 ? 2 : 1;
-  if (rest >= BILLION) {
-    rest = Math.floor(rest / BILLION);
-    length += 9;
-  }
-  for (let limit = 10; rest >= limit; limit *= 10) length++;
-  return length;
+  const sign = n < 0 ? 1 : 0;
+  const rest = n < 0 ? -n : n;
+  if (rest < BILLION) return sign + smallLength(rest | 0);
+  return sign + 9 + smallLength(Math.floor(rest / BILLION));
+}
+
+/** Digits of an integer below 10^9; most are short. */
+function smallLength(n: number): number {
+  if (n < 10) return 1;
+  if (n < 100) return 2;
+  if (n < 1000) return 3;
+  if (n < 10_000) return 4;
+  if (n < 100_000) return 5;
+  if (n < 1_000_000) return 6;
+  if (n < 10_000_000) return 7;
+  return n < 100_000_000 ? 8 : 9;
 }
 
 /** Writes the safe integer `n` in decimal at `pos` and returns the position behind its last digit. */

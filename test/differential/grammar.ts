@@ -261,7 +261,7 @@ function directiveAndValue(random: SeededRandom): string[] {
 }
 
 /**
- * Commands that COMMAND INFO and DOCS are asked about: what exists on both servers, with the same subcommands.
+ * Commands that COMMAND INFO and DOCS are asked about: those that have the same subcommands on both servers.
  */
 // prettier-ignore
 const KNOWN_COMMANDS = [

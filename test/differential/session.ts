@@ -107,7 +107,7 @@ export class Session {
     for (let waits = 0; waits < CLOSE_WAITS_MAX && client?.isClosed === false; waits += 1) await sleep(1);
   }
 
-  /** Ends a connection so that the server knows it before anything else happens: CLIENT LIST would show it. */
+  /** Ends a connection so that the server knows before anything else happens: CLIENT LIST shows it. */
   async #leave(index: ClientIndex): Promise<void> {
     const client = this.#clients[index];
     if (client !== undefined && !client.isClosed) {

@@ -184,8 +184,11 @@ function wrapProcess(child: ChildProcess, place: ProcessPlace): ServerProcess {
     });
     child.once('close', (code, signal) => resolve({ code, signal }));
   });
-  // A test that dies must not leave its server behind.
-  const killOnExit = () => child.kill('SIGKILL');
+  // A test that dies must leave neither its server nor its files behind.
+  const killOnExit = () => {
+    child.kill('SIGKILL');
+    place.directory.remove();
+  };
   process.once('exit', killOnExit);
   void exited.then(() => process.removeListener('exit', killOnExit));
 
