@@ -41,6 +41,8 @@ export class RuntimeCommand {
   readonly flags: number;
   /** O(1) or O(log n): may be timed together with others of its name. */
   readonly isCheap: boolean;
+  /** The argument that is the first key, 0 = none or not at a fixed place. */
+  readonly firstKey: number;
   readonly run: CommandHandler | undefined;
   readonly parent: RuntimeCommand | undefined;
   readonly subcommands: Map<string, RuntimeCommand> | undefined;
@@ -53,6 +55,8 @@ export class RuntimeCommand {
     this.arity = row.arity;
     this.flags = row.flags.reduce((bits, flag) => bits | (FLAG_BITS[flag] ?? 0), 0);
     this.isCheap = row.flags.includes('fast') || row.name === 'set';
+    const search = row.keySpecs?.[0]?.beginSearch;
+    this.firstKey = search?.type === 'index' ? search.index : 0;
     this.run = row.run;
     this.subcommands = row.subcommands === undefined ? undefined : new Map();
   }

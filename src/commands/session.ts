@@ -41,6 +41,9 @@ export interface QueuedCommand {
   readonly request: Request;
 }
 
+/** Before the first command, and after one that does not exist. */
+export const NO_COMMAND = -1;
+
 export class Session {
   readonly id: number;
   /** Record in the shared table of clients (engine/client-table.ts). */
@@ -57,8 +60,8 @@ export class Session {
   queue: QueuedCommand[] = [];
   /** Bytes of the queued commands' arguments. */
   queuedBytes = 0;
-  /** Id of the command that was run last, −1 before the first. */
-  lastCommandId = -1;
+  /** Id of the command that came last, whether it was run, queued or refused. */
+  lastCommandId = NO_COMMAND;
 
   constructor(id: number, record: Ref) {
     this.id = id;

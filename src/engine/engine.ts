@@ -25,6 +25,7 @@ import {
 import type { RuntimeCommand } from '../commands/runtime-command.ts';
 import type { Services } from '../commands/services.ts';
 import {
+  NO_COMMAND,
   SESSION_CLOSE_AFTER_REPLY,
   SESSION_CLOSE_NOW,
   SESSION_DIRTY_EXEC,
@@ -49,6 +50,7 @@ import type { Clock } from '../util/clock.ts';
 import type { Log } from '../util/log.ts';
 import { adoptConfig } from './config-sharing.ts';
 import { PAUSE_ALL, PAUSE_NONE, STATE_PAUSE_END, STATE_PAUSE_MODE } from './shared-state.ts';
+import { ReadAhead } from './read-ahead.ts';
 import type { Statistics } from './statistics.ts';
 
 /** What became of a request. */
@@ -93,6 +95,7 @@ export class Engine {
   readonly config: Config;
   readonly statistics: Statistics;
   readonly #allocator: Allocator;
+  readonly #readAhead: ReadAhead;
   readonly #control: Int32Array;
   readonly #counters: Float64Array;
   readonly #reply: ReplyWriter;
@@ -124,6 +127,7 @@ export class Engine {
     this.#log = parts.log;
     this.commands = new CommandIndex(renamed(ALL_COMMANDS, parts.config));
     this.statistics = parts.statistics(this.commands.all.length);
+    this.#readAhead = new ReadAhead(parts.keyspace, this.commands);
   }
 
   /** Gives commands their services; once, before the first command. */
@@ -197,9 +201,15 @@ export class Engine {
     this.#gate = gate;
   }
 
+  /** Fetches the memory that requests of one session will need, before they are run one by one. */
+  readAhead(session: Session, requests: readonly Request[], first: number, count: number): void {
+    this.#readAhead.fetch(requests, first, count, this.keyspace.databases[session.databaseIndex]!);
+  }
+
   /** Runs one request; the reply is appended to the writer. */
   execute(session: Session, request: Request): number {
     const command = this.commands.resolve(request);
+    session.lastCommandId = command?.id ?? NO_COMMAND;
     if (
       ((session.flags & SESSION_GATED) | this.#gate) !== 0 ||
       command === undefined ||
@@ -243,6 +253,7 @@ export class Engine {
   #refusal(session: Session, request: Request, command: RuntimeCommand | undefined): ErrorReply | undefined {
     if (command === undefined) return this.#unknownCommand(session, request);
     if (command.subcommands !== undefined && request.count >= 2) {
+      session.lastCommandId = NO_COMMAND;
       return unknownSubcommand(request.text(1), command.fullName);
     }
     if (!command.acceptsCount(request.count)) return wrongArity(command.fullName);
@@ -319,8 +330,8 @@ export class Engine {
     call.command = command;
     call.database = keyspace.databases[session.databaseIndex]!;
     call.effects = undefined;
-    session.lastCommandId = command.id;
     reply.version = session.protocolVersion;
+    this.#readAhead.announce(request);
     if (command !== this.#group) this.#beginGroup(command);
     const mark = reply.position;
     const changes = keyspace.changeCount;

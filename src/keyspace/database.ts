@@ -15,7 +15,6 @@ import type { BorrowedBytes } from '../memory/struct.ts';
 import { ENTRY_HASH, HASH_TABLE_WORDS, HashTable } from '../structures/hash-table.ts';
 import { REF_VECTOR_WORDS, RefVector } from '../structures/ref-vector.ts';
 import { copyBytes } from '../util/bytes.ts';
-import { halfSipHash } from '../util/half-siphash.ts';
 import {
   APART_BYTES,
   ENTRY_CLOCK,
@@ -111,7 +110,9 @@ export class Database {
 
   /** The key's entry, dead or alive, or 0. */
   find(key: Uint8Array, start: number, end: number): Ref {
-    const hash = halfSipHash(this.#keyspace.hashKey0, this.#keyspace.hashKey1, key, start, end);
+    const keyspace = this.#keyspace;
+    const isExpected = start === keyspace.expectedStart && key === keyspace.expectedKey;
+    const hash = isExpected ? keyspace.expectedHash : keyspace.hashOf(key, start, end);
     this.#hash = hash;
     return this.#table.find(key, start, end, hash);
   }

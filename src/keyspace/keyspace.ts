@@ -14,6 +14,7 @@ import type { Arena, Ref } from '../memory/arena.ts';
 import type { Allocator } from '../memory/allocator.ts';
 import { CONTROL_ROOT_KEYSPACE, CONTROL_WATCHED_KEYS } from '../memory/control-block.ts';
 import { clearWords, getDouble, getWord, setDouble, setWord } from '../memory/struct.ts';
+import { halfSipHash } from '../util/half-siphash.ts';
 import type { RandomSource } from '../util/random.ts';
 import { AccessClock } from './access-clock.ts';
 import { DATABASE_WORDS, Database } from './database.ts';
@@ -71,6 +72,10 @@ export class Keyspace {
   changeCount = 0;
   hitCount = 0;
   missCount = 0;
+  /** The key whose hash is known already: that of the command to be run, when the engine has looked ahead. */
+  expectedKey: Uint8Array | undefined;
+  expectedStart = 0;
+  expectedHash = 0;
   /** Unix time in ms that expiry is judged by; set before each command. */
   now = 0;
   /** False while clients are paused or commands of a master are applied: dead keys look dead but stay. */
@@ -120,6 +125,10 @@ export class Keyspace {
   setTime(wallMillis: number): void {
     this.now = wallMillis;
     this.accessClock.setTime(wallMillis);
+  }
+
+  hashOf(key: Uint8Array, start: number, end: number): number {
+    return halfSipHash(this.hashKey0, this.hashKey1, key, start, end);
   }
 
   // Changes -------------------------------------------------------------------------------------------------------

@@ -1,10 +1,11 @@
 /**
- * Annotations: lines of an append-only file that begin with `#`. Every loader since Redis 7.0 skips them (aof.c,
- * loadSingleAppendOnlyFile), provided that they have at most 1,024 bytes.
+ * Annotations: lines of an append-only file that begin with `#`. Every loader since Redis 7.0 skips them
+ * (aof.c, loadSingleAppendOnlyFile), provided that they have at most 1,024 bytes.
  *
  *     #TS:1700000000\r\n                        the commands that follow were run at this Unix time (seconds)
- *     #CRC64:0123456789abcdef 4096\r\n          ends a group: checksum of the 4,096 bytes right before this line
- *     #SYNCED:123456\r\n                        when this was written, the file was on disk up to this offset
+ *     #CRC64:0123456789abcdef 4096\r\n          ends a group: checksum of the 4,096 bytes right before this
+ *     line #SYNCED:123456\r\n                        when this was written, the file was on disk up to this
+ *   offset
  *
  * TS is Redis' own, the others are ours.
  */

@@ -49,7 +49,7 @@ test('comments, order, letter case, unknown keys and quotes', () => {
   const manifest = parse('# by hand\n TYPE b SEQ 3x comment "two words" FILE "a\\x20b\\n.aof" \r\n');
   assert.deepEqual(manifest, { ...EMPTY_MANIFEST, base: { name: 'a b\n.aof', sequence: 3 } });
   assert.equal(formatManifest(manifest).toString(), 'file "a b\\n.aof" seq 3 type b\n');
-  for (const name of ['plain', 'it\'s', 'a"b', 'ü', 'a b', 'back\\slash'.replace('\\', '')]) {
+  for (const name of ['plain', "it's", 'a"b', 'ü', 'a b', 'back\\slash'.replace('\\', '')]) {
     const made = { ...EMPTY_MANIFEST, base: { name, sequence: 1 } };
     assert.deepEqual(parseManifest(formatManifest(made)), made);
   }

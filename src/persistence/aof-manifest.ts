@@ -3,10 +3,11 @@
  *
  *     file appendonly.aof.2.base.rdb seq 2 type b         at most one: everything up to the last rewrite
  *     file appendonly.aof.1.incr.aof seq 1 type h         history: replaced by the base, to be deleted
- *     file appendonly.aof.2.incr.aof seq 2 type i         what came after, in this order; the last is written to
+ *     file appendonly.aof.2.incr.aof seq 2 type i         what came after, in this order; the last is written
+ *   to
  *
- * It changes only as a whole, by rename. A manifest in memory is never changed either: each step makes a new one, which
- * takes effect when it has been persisted.
+ * It changes only as a whole, by rename. A manifest in memory is never changed either: each step makes a new
+ * one, which takes effect when it has been persisted.
  */
 import { dirname, join } from 'node:path';
 import { quoteBytes, splitArguments } from '../util/split-args.ts';
@@ -96,7 +97,7 @@ export function parseManifest(bytes: Uint8Array): AofManifest {
   const increments: AofFile[] = [];
   const history: AofFile[] = [];
   let lineNumber = 0;
-  for (let start = 0; start < bytes.length; ) {
+  for (let start = 0; start < bytes.length;) {
     lineNumber++;
     const lf = bytes.indexOf(LF, start);
     const isComment = bytes[start] === HASH;
@@ -178,7 +179,9 @@ export function loadManifest(disk: Disk, paths: AofPaths): AofManifest | undefin
   return disk.exists(paths.manifest) ? parseManifest(readFile(disk, paths.manifest)) : undefined;
 }
 
-/** Makes it the one that counts, all or nothing. The files it names must be synced, names included, before. */
+/**
+ * Makes it the one that counts, all or nothing. The files it names must be synced, names included, before.
+ */
 export function persistManifest(disk: Disk, paths: AofPaths, manifest: AofManifest): void {
   replaceFile(disk, paths.manifest, paths.temporaryManifest, formatManifest(manifest));
 }
@@ -212,8 +215,8 @@ export function withIncrement(manifest: AofManifest, increment: AofFile): AofMan
 }
 
 /**
- * After a rewrite: `base` replaces the old one and every increment before `firstKept`, the one that was begun at the
- * rewrite's cut.
+ * After a rewrite: `base` replaces the old one and every increment before `firstKept`, the one that was begun
+ * at the rewrite's cut.
  */
 export function withRewrite(manifest: AofManifest, base: AofFile, firstKept: AofFile): AofManifest {
   const isKept = ({ sequence }: AofFile): boolean => sequence >= firstKept.sequence;
@@ -229,7 +232,9 @@ export function withRewrite(manifest: AofManifest, base: AofFile, firstKept: Aof
   };
 }
 
-/** Deletes the history files and returns the manifest without them, persisted. Files that are gone are fine. */
+/**
+ * Deletes the history files and returns the manifest without them, persisted. Files that are gone are fine.
+ */
 export function deleteHistory(disk: Disk, paths: AofPaths, manifest: AofManifest): AofManifest {
   if (manifest.history.length === 0) return manifest;
   for (const file of manifest.history) unlinkIfExists(disk, paths.of(file));
@@ -247,8 +252,8 @@ function unlinkIfExists(disk: Disk, path: string): void {
 }
 
 /**
- * Whether a single file of an older version is to be taken over: it exists, and the manifest knows of nothing, or of
- * nothing but this file, which an interrupted take-over has not moved yet.
+ * Whether a single file of an older version is to be taken over: it exists, and the manifest knows of
+ * nothing, or of nothing but this file, which an interrupted take-over has not moved yet.
  */
 export function needsUpgrade(disk: Disk, paths: AofPaths, manifest: AofManifest | undefined): boolean {
   if (!disk.exists(paths.singleFile)) return false;

@@ -1,9 +1,10 @@
 /**
- * What the rest of a damaged append-only file says about the place that is damaged: an intact group that begins with
- * `#SYNCED:<offset>` was written when everything below that offset was on disk, so what is bad there now had been good.
+ * What the rest of a damaged append-only file says about the place that is damaged: an intact group that
+ * begins with `#SYNCED:<offset>` was written when everything below that offset was on disk, so what is bad
+ * there now had been good.
  *
- * Only bytes are looked at, for the records cannot be parsed any more. A client could put such a group into a value; what
- * it would gain is a refusal to load a file that has been damaged anyway.
+ * Only bytes are looked at, for the records cannot be parsed any more. A client could put such a group into a
+ * value; what it would gain is a refusal to load a file that has been damaged anyway.
  */
 import { crc64 } from '../util/crc64.ts';
 import { ANNOTATION_BYTES_MAX, parseAnnotation } from './aof-annotations.ts';
@@ -11,7 +12,10 @@ import { readFully, type Descriptor, type Disk } from './disk.ts';
 
 const WINDOW_BYTES = 1024 * 1024;
 const CRC_CHUNK_BYTES = 1024 * 1024;
-/** Checksum lines looked at per candidate: the first that follows is the right one, unless a value holds its like. */
+/**
+ * Checksum lines looked at per candidate: the first that follows is the right one, unless a value holds its
+ * like.
+ */
 const CHECKSUM_LINES_MAX = 8;
 
 const SYNCED_PREFIX = '#SYNCED:';
@@ -41,7 +45,7 @@ export function isChecksumOf(
   if (byteCount > end) return false;
   const chunk = Buffer.allocUnsafeSlow(Math.min(byteCount, CRC_CHUNK_BYTES));
   let sum = 0n;
-  for (let position = end - byteCount; position < end; ) {
+  for (let position = end - byteCount; position < end;) {
     const wanted = Math.min(chunk.length, end - position);
     const count = readFully(disk, fd, { target: chunk, start: 0, end: wanted, position });
     if (count < wanted) return false;
@@ -51,7 +55,11 @@ export function isChecksumOf(
   return sum === crc;
 }
 
-function isInIntactGroup(disk: Disk, fd: Descriptor, { start, size }: { start: number; size: number }): boolean {
+function isInIntactGroup(
+  disk: Disk,
+  fd: Descriptor,
+  { start, size }: { start: number; size: number },
+): boolean {
   let count = 0;
   for (const line of annotationLines(disk, fd, { prefix: CHECKSUM_PREFIX, start, size })) {
     const annotation = parseAnnotation(line.text);

@@ -222,7 +222,8 @@ test('values larger than what is read at once', () => {
       const random = seededRandom(lengths.length);
       const values = lengths.map((length) => Buffer.alloc(length, random.nextUint32() & 0xff));
       const encoder = new AofEncoder();
-      for (const value of values) encoder.append(0, Request.of([Buffer.from('SET'), Buffer.from('k'), value]));
+      for (const value of values)
+        encoder.append(0, Request.of([Buffer.from('SET'), Buffer.from('k'), value]));
       if (lengths.length % 2 === 0) encoder.seal();
       const disk = new SimulatedDisk();
       disk.plant(PATH, encoder.buffer.subarray(0, encoder.position));
@@ -241,7 +242,18 @@ test('a length beyond the end of the file allocates nothing', () => {
 });
 
 test('random bytes give an end, and never more than commands', () => {
-  const pieces = ['*1\r\n', '*3\r\n', '$3\r\n', 'SET\r\n', '\r\n', '#SYNCED:0\r\n', '#TS:1\r\n', 'MULTI\n', 'EXEC\n', '\0'];
+  const pieces = [
+    '*1\r\n',
+    '*3\r\n',
+    '$3\r\n',
+    'SET\r\n',
+    '\r\n',
+    '#SYNCED:0\r\n',
+    '#TS:1\r\n',
+    'MULTI\n',
+    'EXEC\n',
+    '\0',
+  ];
   fc.assert(
     fc.property(fc.array(fc.oneof(fc.constantFrom(...pieces), fc.string({ maxLength: 5 }))), (parts) => {
       const text = parts.join('');

@@ -6,19 +6,19 @@
  *     base                  position      released        scan              filled
  *     └ read, dropped ─ ─ ─ ┘└ deliverable ┘└ held back ──┘└ not looked at ─┘
  *
- * A command is delivered only when its unit is known to be whole: all of a MULTI … EXEC block, and in a checksummed
- * region all of a group (aof-writer-encoder.ts), whose checksum must match. So nothing has to be undone, whatever turns
- * up at the end of the file.
+ * A command is delivered only when its unit is known to be whole: all of a MULTI … EXEC block, and in a
+ * checksummed region all of a group (aof-writer-encoder.ts), whose checksum must match. So nothing has to be
+ * undone, whatever turns up at the end of the file.
  *
- * A region is checksummed from a `#SYNCED` or `#CRC64` line on, until a record that is spelt `SELECT`: with that, a real
- * Redis has gone on with the file. Other regions are read as Redis 7.0 reads them (aof.c, loadSingleAppendOnlyFile),
- * except that CRLFs are looked at.
+ * A region is checksummed from a `#SYNCED` or `#CRC64` line on, until a record that is spelt `SELECT`: with
+ * that, a real Redis has gone on with the file. Other regions are read as Redis 7.0 reads them (aof.c,
+ * loadSingleAppendOnlyFile), except that CRLFs are looked at.
  *
  * Damage, and what it means:
  *   - the file ends within a unit: a write that was cut short. Cut to the last whole unit;
  *   - nothing but zeros from there on: the size had reached the disk, the data had not. The same;
- *   - anything else in a checksummed region: if a later intact group says that this place had been synced, it was
- *     good once and has been corrupted: refuse. If none does, a crash lost some of its sectors: cut;
+ *   - anything else in a checksummed region: if a later intact group says that this place had been synced, it
+ *     was good once and has been corrupted: refuse. If none does, a crash lost some of its sectors: cut;
  *   - anything else in another region: corruption, as in Redis. Refuse.
  */
 import { Request } from '../protocol/request.ts';
@@ -61,7 +61,8 @@ const CUT_SHORT = 5;
 const DAMAGED = 6;
 /** More of the file must be read to tell. */
 const NEED_MORE = 0;
-type Found = typeof RECORD | typeof INLINE | typeof ANNOTATION | typeof BLANK | typeof CUT_SHORT | typeof DAMAGED;
+type Found =
+  typeof RECORD | typeof INLINE | typeof ANNOTATION | typeof BLANK | typeof CUT_SHORT | typeof DAMAGED;
 
 /** How reading ended. `offset` is where the file can be cut without losing a whole unit. */
 export type AofEnd =
@@ -71,7 +72,12 @@ export type AofEnd =
   /** What follows was run after the time that was asked for. */
   | { readonly kind: 'timestamp'; readonly offset: number }
   /** Cutting here would lose good data. `damageOffset` is the place of the record or group that is bad. */
-  | { readonly kind: 'corrupt'; readonly offset: number; readonly damageOffset: number; readonly reason: string };
+  | {
+      readonly kind: 'corrupt';
+      readonly offset: number;
+      readonly damageOffset: number;
+      readonly reason: string;
+    };
 
 export interface AofReaderOptions {
   readonly disk: Disk;
@@ -160,7 +166,9 @@ export class AofReader {
     return found === RECORD || found === INLINE;
   }
 
-  /** Looks at the next thing behind what is released. True if it is a command that can be delivered at once. */
+  /**
+   * Looks at the next thing behind what is released. True if it is a command that can be delivered at once.
+   */
   #scanOne(): boolean {
     const found = this.#lookAhead();
     switch (found) {
@@ -206,8 +214,8 @@ export class AofReader {
   }
 
   /**
-   * A real Redis goes on from here: what is held back counts, for it has loaded that. Except for a transaction that we
-   * did not finish: Redis may leave its MULTI in the file, but has not run it.
+   * A real Redis goes on from here: what is held back counts, for it has loaded that. Except for a
+   * transaction that we did not finish: Redis may leave its MULTI in the file, but has not run it.
    */
   #handOver(): void {
     this.#isChecked = false;
@@ -314,7 +322,7 @@ export class AofReader {
   /** Whether the file holds nothing but zeros from here to its end. */
   #hasZerosFrom(at: number): boolean {
     const chunk = Buffer.allocUnsafeSlow(CHUNK_BYTES);
-    for (let position = this.#base + at; position < this.size; ) {
+    for (let position = this.#base + at; position < this.size;) {
       const count = readFully(this.#disk, this.#fd, { target: chunk, start: 0, end: chunk.length, position });
       if (count === 0) break;
       for (let i = 0; i < count; i++) if (chunk[i] !== 0) return false;
@@ -365,7 +373,8 @@ export class AofReader {
       if (valueEnd < valueStart) return this.#found(DAMAGED, headerStart, 'invalid length of an argument');
       if (valueEnd + 2 > this.#filled) return this.#need(valueEnd + 2);
       if (this.#buffer[valueEnd] !== CR || this.#buffer[valueEnd + 1] !== LF) {
-        return this.#found(DAMAGED, valueEnd, 'no CRLF behind an argument');
+        const wrong = this.#buffer[valueEnd] === CR ? valueEnd + 1 : valueEnd;
+        return this.#found(DAMAGED, wrong, 'no CRLF behind an argument');
       }
       request.push(valueStart, valueEnd);
       this.#foundEnd = valueEnd + 2;

@@ -1,7 +1,7 @@
 /**
- * A small server's life (append, transactions, rotation, rewrite, close and reopen) on a simulated disk, with a fault at
- * every operation index, and power failures after it. What is recovered must be a prefix of what was run, whole units
- * only, and under `always` nothing acknowledged may be missing.
+ * A small server's life (append, transactions, rotation, rewrite, close and reopen) on a simulated disk, with
+ * a fault at every operation index, and power failures after it. What is recovered must be a prefix of what
+ * was run, whole units only, and under `always` nothing acknowledged may be missing.
  */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
@@ -150,7 +150,9 @@ class Server {
   /** A rotation that fails leaves the server going, unless nothing can be trusted. */
   #rotate(): 'rotated' | 'kept' | 'stopped' {
     const file = nextIncrement(this.#manifest, PATHS.fileName);
-    const error = this.#writer.rotate(PATHS.of(file), () => this.#publish(withIncrement(this.#manifest, file)));
+    const error = this.#writer.rotate(PATHS.of(file), () =>
+      this.#publish(withIncrement(this.#manifest, file)),
+    );
     if (this.#writer.state === 'untrusted') return 'stopped';
     if (this.#writer.state === 'write-error' && this.#policy === 'always') return 'stopped';
     return error === undefined ? 'rotated' : 'kept';
@@ -217,7 +219,10 @@ function check(disk: SimulatedDisk, history: History, what: string): void {
   } catch (error) {
     assert.fail(`${what}: ${error instanceof Error ? error.message : String(error)}`);
   }
-  assert.ok(numbers.every((number, index) => number === index), `${what}: no prefix: ${numbers.join(' ')}`);
+  assert.ok(
+    numbers.every((number, index) => number === index),
+    `${what}: no prefix: ${numbers.join(' ')}`,
+  );
   assert.ok(history.boundaries.has(numbers.length), `${what}: half a transaction`);
   assert.ok(numbers.length >= history.acknowledged, `${what}: ${numbers.length} of ${history.acknowledged}`);
   // What was cut must stay cut, and be a file that can be gone on with.

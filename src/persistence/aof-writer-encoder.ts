@@ -4,9 +4,9 @@
  *     group    ::= [ timestamp ] [ synced ] { record } checksum
  *     record   ::= "*" count CRLF { "$" length CRLF bytes CRLF }
  *
- * (annotations: aof-annotations.ts). The checksum covers the group up to itself. A record of ours that selects a
- * database is spelt in lower case: real Redis writes `SELECT` as its first record whenever it goes on with a file,
- * which tells a reader where our groups end and its own, unchecked records begin.
+ * (annotations: aof-annotations.ts). The checksum covers the group up to itself. A record of ours that
+ * selects a database is spelt in lower case: real Redis writes `SELECT` as its first record whenever it goes
+ * on with a file, which tells a reader where our groups end and its own, unchecked records begin.
  *
  *     buffer    0 ≤ groupStart ≤ position ≤ buffer.length
  *               └ sealed ─┘└ open group ┘
@@ -100,7 +100,9 @@ export class AofEncoder {
     this.#isInMulti = false;
   }
 
-  /** The second in which the following commands run; a new one is noted in the file, at the start of a group. */
+  /**
+   * The second in which the following commands run; a new one is noted in the file, at the start of a group.
+   */
   setTimestamp(unixSeconds: number): void {
     if (unixSeconds <= this.#lastTimestamp || this.#isInMulti) return;
     this.seal();

@@ -2,8 +2,8 @@
  * When the append-only file is written and synced (Redis 7.0 aof.c, flushAppendOnlyFile):
  *
  *     always     with every flush, before replies leave
- *     everysec   in another thread, once a second; a write waits up to 2 s while that goes on, for Linux would
- *                block it anyway. So about 2 s of writes are at risk in the worst case
+ *     everysec   in another thread, once a second; a write waits up to 2 s while that goes on, for Linux
+ *                would block it anyway. So about 2 s of writes are at risk in the worst case
  *     no         when the operating system likes
  */
 import type { Clock } from '../util/clock.ts';

@@ -1,16 +1,18 @@
 /**
- * The append-only file that is being written: commands are gathered in memory and go to the file in one write per
- * `flush`, as one group with a checksum (aof-writer-encoder.ts), synced as the policy says (aof-writer-sync.ts).
+ * The append-only file that is being written: commands are gathered in memory and go to the file in one write
+ * per `flush`, as one group with a checksum (aof-writer-encoder.ts), synced as the policy says
+ * (aof-writer-sync.ts).
  *
  *     ok ──write fails──▶ write-error ──a later flush succeeds──▶ ok
  *      └──fsync fails──▶ untrusted ──abandon() and open() of a new file──▶ ok
  *
- * - A write that fails half way is cut off again; if that fails too, the file goes on from the partial length,
- *   knowingly: the rest of the group follows at the next attempt.
- * - After a failed fsync the kernel may have dropped what it could not write, so nothing that a later fsync says can
- *   be trusted. Nothing more is written to that file; the way out is a new file and a rewrite.
+ * - A write that fails half way is cut off again; if that fails too, the file goes on from the partial
+ *   length, knowingly: the rest of the group follows at the next attempt.
+ * - After a failed fsync the kernel may have dropped what it could not write, so nothing that a later fsync
+ *   says can be trusted. Nothing more is written to that file; the way out is a new file and a rewrite.
  *
- * Nothing is logged here: who calls `flush` knows whether it stops the server (policy `always`) or refuses writes.
+ * Nothing is logged here: who calls `flush` knows whether it stops the server (policy `always`) or refuses
+ * writes.
  */
 import { dirname } from 'node:path';
 import { systemClock, type Clock } from '../util/clock.ts';
@@ -29,8 +31,8 @@ export interface AofWriterOptions {
 export type AofWriterState = 'ok' | 'write-error' | 'untrusted';
 
 /**
- * What a flush came to. `written`: nothing waits any more, and under `always` it is on disk. `postponed`: waiting for a
- * running sync. The others: see `AofWriter.error`.
+ * What a flush came to. `written`: nothing waits any more, and under `always` it is on disk. `postponed`:
+ * waiting for a running sync. The others: see `AofWriter.error`.
  */
 export type FlushOutcome = 'written' | 'postponed' | 'write-error' | 'untrusted';
 
@@ -46,7 +48,9 @@ interface OpenFile {
 export class AofWriter {
   /** Whether `#TS` annotations are written (aof-timestamp-enabled). */
   timestampEnabled = false;
-  /** No syncs for now, under `everysec` and `always` alike (no-appendfsync-on-rewrite while a rewrite runs). */
+  /**
+   * No syncs for now, under `everysec` and `always` alike (no-appendfsync-on-rewrite while a rewrite runs).
+   */
   syncHeld = false;
   readonly #disk: Disk;
   readonly #background: BackgroundSync;
@@ -117,7 +121,10 @@ export class AofWriter {
     return this.#syncing !== undefined;
   }
 
-  /** Goes on with a file, whose end must be sound, or begins a new one. Throws DiskError, nothing being open then. */
+  /**
+   * Goes on with a file, whose end must be sound, or begins a new one. Throws DiskError, nothing being open
+   * then.
+   */
   open(path: string): void {
     if (this.#file !== undefined) throw new Error(`${this.#file.path} is still open`);
     this.#file = this.#openFile(path);
@@ -140,8 +147,9 @@ export class AofWriter {
   }
 
   /**
-   * Writes what waits, and syncs as the policy says. `force` does not wait for a running sync. Call it at the end of each
-   * wake-up and about ten times a second besides: it also learns how background syncs end, and retries.
+   * Writes what waits, and syncs as the policy says. `force` does not wait for a running sync. Call it at the
+   * end of each wake-up and about ten times a second besides: it also learns how background syncs end, and
+   * retries.
    */
   flush(force = false): FlushOutcome {
     this.#pollBackground();
@@ -166,9 +174,10 @@ export class AofWriter {
   }
 
   /**
-   * Goes on in another file: what was appended so far is written to the old file and synced, the new one is created, and
-   * `publish` makes it known (the manifest). Only then does anything go to the new file, so the old file can never miss
-   * its tail while the new one has data. When a step fails everything stays with the old file.
+   * Goes on in another file: what was appended so far is written to the old file and synced, the new one is
+   * created, and `publish` makes it known (the manifest). Only then does anything go to the new file, so the
+   * old file can never miss its tail while the new one has data. When a step fails everything stays with the
+   * old file.
    */
   rotate(path: string, publish: () => void): DiskError | undefined {
     const old = this.#file;
@@ -189,8 +198,9 @@ export class AofWriter {
   }
 
   /**
-   * Gives up the file and what was not written to it, for a snapshot that holds all of it is about to take its place.
-   * The way out of `untrusted`; `open` the new file afterwards, and accept writes when the snapshot is in the manifest.
+   * Gives up the file and what was not written to it, for a snapshot that holds all of it is about to take
+   * its place. The way out of `untrusted`; `open` the new file afterwards, and accept writes when the
+   * snapshot is in the manifest.
    */
   abandon(): void {
     this.#encoder.discard();
@@ -204,7 +214,10 @@ export class AofWriter {
     this.#partialBytes = 0;
   }
 
-  /** Writes and syncs everything, says so in the file, and closes it. On failure the file is closed all the same. */
+  /**
+   * Writes and syncs everything, says so in the file, and closes it. On failure the file is closed all the
+   * same.
+   */
   close(): FlushOutcome {
     let outcome = this.flushAndSync();
     const file = this.#file;
@@ -225,8 +238,8 @@ export class AofWriter {
   }
 
   /**
-   * What an existing file holds is synced. A mark follows that is on disk before any command is written: behind it, a
-   * reader knows lost sectors for what they are.
+   * What an existing file holds is synced. A mark follows that is on disk before any command is written:
+   * behind it, a reader knows lost sectors for what they are.
    */
   #openFile(path: string): OpenFile {
     const fd = this.#disk.open(path, 'append');
@@ -242,8 +255,8 @@ export class AofWriter {
         attempt(() => this.#disk.truncate(fd, size));
         throw error;
       }
-      // First the file, then the manifest that names it: a crash must not keep the second without the first. On start
-      // it is the manifest that was read which must not change back any more.
+      // First the file, then the manifest that names it: a crash must not keep the second without the first.
+      // On start it is the manifest that was read which must not change back any more.
       this.#disk.syncDirectory(dirname(path));
       const markedSize = size + mark.length;
       return { fd, path, size: markedSize, syncedSize: markedSize, isAbandoned: false };
@@ -306,7 +319,8 @@ export class AofWriter {
     this.#syncing = undefined;
     if (syncing.file !== this.#file) this.#disk.close(syncing.file.fd);
     if (outcome === 'done') this.#noteSynced(syncing.file, syncing.size);
-    // An error is told to one of two syncs that overlap, so it also counts for a file that was synced and left since.
+    // An error is told to one of two syncs that overlap, so it also counts for a file that was synced and
+    // left since.
     else if (!syncing.file.isAbandoned) this.#distrust(outcome);
   }
 
@@ -320,7 +334,9 @@ export class AofWriter {
     this.#error = error;
   }
 
-  /** A descriptor that another thread is syncing must stay open: its number could come to mean another file. */
+  /**
+   * A descriptor that another thread is syncing must stay open: its number could come to mean another file.
+   */
   #closeWhenIdle(file: OpenFile): void {
     if (this.#syncing?.file !== file) this.#disk.close(file.fd);
   }

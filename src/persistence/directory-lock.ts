@@ -1,11 +1,12 @@
 /**
- * Keeps a second server off a data directory: a file with the holder's process id, and when that process started.
+ * Keeps a second server off a data directory: a file with the holder's process id, and when that process
+ * started.
  *
  *     12345 987654\n        process id, start time in clock ticks since boot (0 where that is not known)
  *
- * A holder that is gone, or whose id another process has by now, is replaced. Node has no flock(2), which would do all
- * of this; the limit of the way taken is that processes of another machine or container that shares the directory are
- * not seen.
+ * A holder that is gone, or whose id another process has by now, is replaced. Node has no flock(2), which
+ * would do all of this; the limit of the way taken is that processes of another machine or container that
+ * shares the directory are not seen.
  */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -39,7 +40,10 @@ export class DirectoryInUseError extends Error {
   }
 }
 
-/** Directories locked by this process: its own id in a lock file does not tell a leftover from a second server. */
+/**
+ * Directories locked by this process: its own id in a lock file does not tell a leftover from a second
+ * server.
+ */
 const heldPaths = new Set<string>();
 
 const sleepCell = new Int32Array(new SharedArrayBuffer(4));
@@ -110,8 +114,8 @@ function read(disk: Disk, path: string): string | undefined {
 }
 
 /**
- * Two servers may find the same leftover. Moving it away first shows what was taken: if it is not the leftover, the
- * other one was faster, and its lock is put back.
+ * Two servers may find the same leftover. Moving it away first shows what was taken: if it is not the
+ * leftover, the other one was faster, and its lock is put back.
  */
 function removeStale(disk: Disk, path: string, expected: string, ownPid: number): boolean {
   const asidePath = `${path}.${ownPid}`;
@@ -150,7 +154,9 @@ function isAlive(holder: Holder, processes: ProcessTable): boolean {
   return startTime === 0 || holder.startTime === 0 || startTime === holder.startTime;
 }
 
-/** Field 22 of /proc/PID/stat, counted behind the program's name, which may contain spaces and parentheses. */
+/**
+ * Field 22 of /proc/PID/stat, counted behind the program's name, which may contain spaces and parentheses.
+ */
 const START_TIME_FIELD = 22 - 3;
 
 const systemProcesses: ProcessTable = {

@@ -1,6 +1,6 @@
 /**
- * The file system as persistence uses it: a parameter, so that tests can fail its n-th operation and lose what was
- * not synced (`simulated-disk.ts`). `node-disk.ts` is the real one.
+ * The file system as persistence uses it: a parameter, so that tests can fail its n-th operation and lose
+ * what was not synced (`simulated-disk.ts`). `node-disk.ts` is the real one.
  *
  * Everything is synchronous: a serving thread has no event loop, and the order of operations is what recovery
  * depends on. Each operation returns or throws a DiskError; EINTR and EAGAIN never reach the caller.
@@ -12,9 +12,9 @@
 import { dirname } from 'node:path';
 
 /**
- * `read`: an existing file, read only. `append`: created if missing, writes go to the end. `create`: emptied or
- * created, readable and writable. `update`: an existing file, readable and writable. `exclusive`: like `create`, EEXIST
- * if it exists.
+ * `read`: an existing file, read only. `append`: created if missing, writes go to the end. `create`: emptied
+ * or created, readable and writable. `update`: an existing file, readable and writable. `exclusive`: like
+ * `create`, EEXIST if it exists.
  */
 export type OpenMode = 'read' | 'append' | 'create' | 'update' | 'exclusive';
 
@@ -31,7 +31,10 @@ export interface Disk {
   read(fd: Descriptor, target: Uint8Array, start: number, end: number, position: number): number;
   size(fd: Descriptor): number;
   truncate(fd: Descriptor, size: number): void;
-  /** Makes data and size durable. After a failure nothing is known about what was written since the last success. */
+  /**
+   * Makes data and size durable. After a failure nothing is known about what was written since the last
+   * success.
+   */
   fsync(fd: Descriptor): void;
   close(fd: Descriptor): void;
 
@@ -102,7 +105,7 @@ export function attempt(operation: () => void): DiskError | undefined {
 
 /** Writes all of `bytes`, in as many pieces as it takes. */
 export function writeFully(disk: Disk, fd: Descriptor, bytes: Uint8Array): void {
-  for (let start = 0; start < bytes.length; ) start += disk.write(fd, bytes, start, bytes.length);
+  for (let start = 0; start < bytes.length;) start += disk.write(fd, bytes, start, bytes.length);
 }
 
 /** Fills `target[start, end)` from a position of the file; returns how many bytes there were. */
@@ -141,9 +144,9 @@ export function fileSize(disk: Disk, path: string): number {
 }
 
 /**
- * Gives `path` new contents, all or nothing: they are complete and synced under `temporaryPath` (same directory)
- * before the name moves. When this throws, the old file is still there unless the last step, syncing the directory,
- * is what failed: then either may survive a crash.
+ * Gives `path` new contents, all or nothing: they are complete and synced under `temporaryPath` (same
+ * directory) before the name moves. When this throws, the old file is still there unless the last step,
+ * syncing the directory, is what failed: then either may survive a crash.
  */
 export function replaceFile(disk: Disk, path: string, temporaryPath: string, bytes: Uint8Array): void {
   const fd = disk.open(temporaryPath, 'create');

@@ -48,7 +48,8 @@ function call<Result>(operation: string, subject: string | Descriptor, systemCal
 
 export const nodeDisk: Disk = {
   open: (path, mode) => call('open', path, () => openSync(path, OPEN_FLAGS[mode], FILE_MODE)),
-  write: (fd, bytes, start, end) => call('write', fd, () => written(writeSync(fd, bytes, start, end - start), fd)),
+  write: (fd, bytes, start, end) =>
+    call('write', fd, () => written(writeSync(fd, bytes, start, end - start), fd)),
   writeAt: (fd, bytes, start, end, position) =>
     call('write', fd, () => written(writeSync(fd, bytes, start, end - start, position), fd)),
   read: (fd, target, start, end, position) =>

@@ -8,12 +8,13 @@
  *     directory  names     what programs see
  *                pending   creations, renames and removals since the last syncDirectory
  *
- * `crash` decides for each sector that differs between visible and durable, and for each pending directory operation,
- * whether it had reached the disk: none, all, a prefix (torn), or any (reordered). A lost sector beyond the durable
- * size reads as zeros or as stale bytes.
+ * `crash` decides for each sector that differs between visible and durable, and for each pending directory
+ * operation, whether it had reached the disk: none, all, a prefix (torn), or any (reordered). A lost sector
+ * beyond the durable size reads as zeros or as stale bytes.
  *
- * A failed fsync marks its sectors clean without having written them, as Linux does: a later fsync succeeds and still
- * does not make them durable (Rebello et al., "Can Applications Recover from fsync Failures?", ATC'20).
+ * A failed fsync marks its sectors clean without having written them, as Linux does: a later fsync succeeds
+ * and still does not make them durable (Rebello et al., "Can Applications Recover from fsync Failures?",
+ * ATC'20).
  */
 import { dirname } from 'node:path';
 import { seededRandom, type RandomSource } from '../util/random.ts';
@@ -22,8 +23,8 @@ import { DiskError, type Descriptor, type Disk, type OpenMode } from './disk.ts'
 export const SECTOR_BYTES = 512;
 
 /**
- * `EIO` and `ENOSPC`: the operation fails with it (ENOSPC only where space is needed). `short`: a write does half, and
- * the next one fails with ENOSPC. `power`: this operation and all later ones throw PowerFailure.
+ * `EIO` and `ENOSPC`: the operation fails with it (ENOSPC only where space is needed). `short`: a write does
+ * half, and the next one fails with ENOSPC. `power`: this operation and all later ones throw PowerFailure.
  */
 export type FaultKind = 'EIO' | 'ENOSPC' | 'short' | 'power';
 
@@ -87,7 +88,10 @@ export class SimulatedDisk implements Disk {
     return this.#open.size;
   }
 
-  /** The disk as the next boot finds it; this one stays as it was, so that one moment can be crashed many ways. */
+  /**
+   * The disk as the next boot finds it; this one stays as it was, so that one moment can be crashed many
+   * ways.
+   */
   crash(seed: number): SimulatedDisk {
     const random = seededRandom(seed);
     const survivor = new SimulatedDisk();

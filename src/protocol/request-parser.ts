@@ -18,7 +18,7 @@
  * byte hides the rest of the line.
  */
 import { splitArguments } from '../util/split-args.ts';
-import { parseInteger } from '../util/numbers.ts';
+import { parseInt64, parseInteger } from '../util/numbers.ts';
 import { Request } from './request.ts';
 
 /** Longest inline command or header line. */
@@ -125,7 +125,7 @@ export class RequestParser {
           ? this.#fail('too big mbulk count string')
           : PARSED_NOTHING;
       }
-      count = parseInteger(buffer, start + 1, lineEnd);
+      count = parseCount(buffer, start + 1, lineEnd);
       if (Number.isNaN(count) || count > ARGUMENTS_MAX) return this.#fail('invalid multibulk length');
       if (count > UNAUTHENTICATED_ARGUMENTS_MAX && !isAuthenticated) {
         return this.#fail('unauthenticated multibulk length');
@@ -259,6 +259,12 @@ function shortCount(buffer: Uint8Array, start: number, end: number): number {
   if (start + 4 > end || buffer[start + 2] !== CR) return UNKNOWN;
   const count = buffer[start + 1]! - DIGIT_0;
   return count >= 1 && count <= 9 ? count : UNKNOWN;
+}
+
+/** A count may be any negative int64, which means that nothing comes; NaN when it is no number. */
+function parseCount(buffer: Uint8Array, start: number, end: number): number {
+  const count = parseInteger(buffer, start, end);
+  return Number.isNaN(count) ? Number(parseInt64(buffer, start, end)) : count;
 }
 
 /** The length of a header `$d` or `$dd` that is all there, which most are; UNKNOWN for every other. */

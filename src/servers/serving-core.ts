@@ -259,6 +259,7 @@ export class ServingCore {
     const { session, input } = connection;
     const start = reply.position;
     this.#current = connection;
+    engine.readAhead(session, requests, first, count);
     let done = 0;
     while (done < count) {
       if (reply.position - start > TURN_OUTPUT_BYTES_MAX) {

@@ -138,6 +138,12 @@ export class HashTable {
     return 0;
   }
 
+  /** The first entry of a hash's bucket: brings the bucket into the cache. */
+  bucketHead(hash: number): Ref {
+    this.#locate(hash);
+    return this.#bucketWords[this.#bucketIndex]!;
+  }
+
   /** Compares four bytes at a time: a key begins at a multiple of four. */
   #hasKey(words: Int32Array, offset: number, ref: Ref, key: Uint8Array, start: number, end: number): boolean {
     let position = start;

@@ -1,0 +1,80 @@
+/**
+ * Looking ahead: before a batch of requests is run, the memory they will need is fetched for all of them at once.
+ *
+ * A GET waits twice for memory that is not in the cache: for the hash bucket, and for the entry it names. Run one after
+ * the other, each request pays both waits in full. Here the hashes of a batch are computed first, then all buckets are
+ * read in one tight loop, then all first entries: the processor has many of these reads under way at the same time, and
+ * when the commands run they find what they need. The hash is kept for the command, so nothing is computed twice.
+ *
+ * Nothing depends on it: a wrong guess (another database after SELECT, a bucket that changed) costs time only.
+ */
+import type { CommandIndex } from '../commands/command-index.ts';
+import type { Database } from '../keyspace/database.ts';
+import type { Keyspace } from '../keyspace/keyspace.ts';
+import { ENTRY_HASH } from '../structures/hash-table.ts';
+import { getWord } from '../memory/struct.ts';
+import type { Request } from '../protocol/request.ts';
+
+/** With fewer requests there is nothing to overlap. */
+const REQUESTS_MIN = 4;
+
+export class ReadAhead {
+  readonly #keyspace: Keyspace;
+  readonly #commands: CommandIndex;
+  /** What was read: kept, so that the reads are not dropped as useless. */
+  #touched = 0;
+
+  constructor(keyspace: Keyspace, commands: CommandIndex) {
+    this.#keyspace = keyspace;
+    this.#commands = commands;
+  }
+
+  /** Fetches what `count` requests from place `first` on will need, if they run in that database. */
+  fetch(requests: readonly Request[], first: number, count: number, database: Database): void {
+    if (count < REQUESTS_MIN) {
+      for (let i = first; i < first + count; i++) requests[i]!.keyIndex = 0;
+      return;
+    }
+    const keyspace = this.#keyspace;
+    for (let i = first; i < first + count; i++) {
+      const request = requests[i]!;
+      const command = this.#commands.resolve(request);
+      const keyIndex = command === undefined || command.firstKey >= request.count ? 0 : command.firstKey;
+      request.keyIndex = keyIndex;
+      if (keyIndex !== 0) {
+        request.keyHash = keyspace.hashOf(request.buffer, request.start(keyIndex), request.end(keyIndex));
+      }
+    }
+
+    const { table } = database;
+    for (let i = first; i < first + count; i++) {
+      const request = requests[i]!;
+      request.bucketHead = request.keyIndex === 0 ? 0 : table.bucketHead(request.keyHash);
+    }
+
+    const { arena } = keyspace;
+    let touched = 0;
+    for (let i = first; i < first + count; i++) {
+      const { bucketHead } = requests[i]!;
+      if (bucketHead !== 0) touched ^= getWord(arena, bucketHead, ENTRY_HASH);
+    }
+    this.#touched = touched;
+  }
+
+  /** Tells the keyspace the hash of the key of the request to be run next. */
+  announce(request: Request): void {
+    const keyspace = this.#keyspace;
+    if (request.keyIndex === 0) {
+      keyspace.expectedKey = undefined;
+      return;
+    }
+    keyspace.expectedKey = request.buffer;
+    keyspace.expectedStart = request.start(request.keyIndex);
+    keyspace.expectedHash = request.keyHash;
+  }
+
+  /** The last value read; for tests. */
+  get touched(): number {
+    return this.#touched;
+  }
+}
