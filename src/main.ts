@@ -48,13 +48,18 @@ async function run({ config, warnings }: Extract<CommandLine, { action: 'run' }>
   process.exit();
 }
 
-function printReady(config: Extract<CommandLine, { action: 'run' }>['config'], { port }: Supervisor, log: Log): void {
+function printReady(
+  config: Extract<CommandLine, { action: 'run' }>['config'],
+  { port }: Supervisor,
+  log: Log,
+): void {
   const { values } = config;
   if (values.logfile === '') {
     process.stdout.write(banner({ ...PROGRAM, mode: values.mode, port, pid: process.pid }));
   }
   if (port !== 0) log.notice(`The server is now ready to accept connections on port ${port}`);
-  if (values.unixsocket !== '') log.notice(`The server is now ready to accept connections at ${values.unixsocket}`);
+  if (values.unixsocket !== '')
+    log.notice(`The server is now ready to accept connections at ${values.unixsocket}`);
 }
 
 function stopOnSignals(supervisor: Supervisor, log: Log): void {

@@ -179,6 +179,8 @@ async function redisCli(server: ServerProcess, args: readonly string[], input = 
   let output = '';
   child.stdout.on('data', (chunk: Buffer) => (output += chunk.toString()));
   child.stderr.on('data', (chunk: Buffer) => (output += chunk.toString()));
+  // A redis-cli with a command on its command line may end without reading.
+  child.stdin.on('error', () => undefined);
   child.stdin.end(input);
   await new Promise((resolve) => child.once('close', resolve));
   return output;

@@ -16,7 +16,9 @@ export const NOT_AUTHENTICATED = new ErrorReply('NOAUTH Authentication required.
 export const WRONG_PASSWORD = new ErrorReply('WRONGPASS invalid username-password pair or user is disabled.');
 export const OUT_OF_MEMORY = new ErrorReply("OOM command not allowed when used memory > 'maxmemory'.");
 export const LOADING = new ErrorReply('LOADING Redis is loading the dataset in memory');
-export const TRANSACTION_ABORTED = new ErrorReply('EXECABORT Transaction discarded because of previous errors.');
+export const TRANSACTION_ABORTED = new ErrorReply(
+  'EXECABORT Transaction discarded because of previous errors.',
+);
 
 /** @param name full name, lower case; `client|list` for a subcommand */
 export function wrongArity(name: string): ErrorReply {

@@ -61,7 +61,11 @@ export interface ServerService {
   /** Statistics as CONFIG RESETSTAT forgets them. */
   resetStatistics(): void;
   /** Ends the server after this command; replies nothing more. Throws an ErrorReply when it cannot. */
-  shutdown(options: { readonly save: boolean | undefined; readonly now: boolean; readonly force: boolean }): void;
+  shutdown(options: {
+    readonly save: boolean | undefined;
+    readonly now: boolean;
+    readonly force: boolean;
+  }): void;
   /** SHUTDOWN ABORT; false when no shutdown is under way. */
   abortShutdown(): boolean;
   /** Deletes keys: one database, or all with -1. Tells the transactions that watch any. Returns how many there were. */

@@ -29,7 +29,7 @@ export const MEMORY_DIRECTIVES = {
     default: 'noeviction',
     names: EVICTION_POLICIES,
     common: true,
-    limitation: 'nothing is evicted yet: with every policy writes are refused with -OOM when the memory is full',
+    limitation: 'nothing is evicted yet',
     summary: 'which keys go when the memory is full',
   },
   'maxmemory-samples': {
@@ -120,8 +120,7 @@ export const MEMORY_DIRECTIVES = {
     group: 'memory',
     kind: 'bool',
     default: false,
-    refusal:
-      'Active defragmentation cannot be enabled: memory is compacted without it, whenever enough of it is unused',
+    refusal: 'Active defragmentation cannot be enabled: unused memory is given back by compaction without it',
     summary: 'defragment memory while running',
   },
   'active-defrag-ignore-bytes': {

@@ -28,8 +28,7 @@ export const SERVER_DIRECTIVES = {
     names: ['eventloop', 'threaded'],
     immutable: true,
     common: true,
-    limitation: 'threaded is not available in this version',
-    summary: 'one event loop for all clients, or one thread per client',
+    summary: 'one event loop for all clients; threaded is not available in this version',
   },
   io: {
     group: 'server',

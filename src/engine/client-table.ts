@@ -25,6 +25,8 @@ export const CLIENT_INPUT_FREE = 13;
 /** Pieces of replies that wait to be sent. */
 export const CLIENT_OUTPUT_COUNT = 14;
 export const CLIENT_QUEUED_BYTES = 29;
+/** The client's marker among the watches, 0 before its first WATCH. */
+export const CLIENT_WATCH_MARKER = 30;
 
 /** Doubles of a record. */
 const CLIENT_ID = 8;
@@ -148,6 +150,7 @@ export class ClientTable {
     setWord(arena, record, CLIENT_QUEUED, session.isInTransaction ? session.queue.length : -1);
     setWord(arena, record, CLIENT_QUEUED_BYTES, session.queuedBytes);
     setWord(arena, record, CLIENT_COMMAND, session.lastCommandId);
+    setWord(arena, record, CLIENT_WATCH_MARKER, session.watchMarker);
     setWord(arena, record, CLIENT_INPUT, inputBytes);
     setWord(arena, record, CLIENT_INPUT_FREE, inputFree);
     setDouble(arena, record, CLIENT_INTERACTION, now);

@@ -9,6 +9,7 @@ import {
 } from '../commands/session.ts';
 import type { Session } from '../commands/session.ts';
 import type { CommandIndex } from '../commands/command-index.ts';
+import type { Watches } from '../keyspace/watches.ts';
 import type { Arena, Ref } from '../memory/arena.ts';
 import {
   CLIENT_COMMAND,
@@ -25,6 +26,7 @@ import {
   CLIENT_QUEUED,
   CLIENT_QUEUED_BYTES,
   CLIENT_THREAD,
+  CLIENT_WATCH_MARKER,
 } from './client-table.ts';
 import type { ClientTable } from './client-table.ts';
 import { MAIL_KILL, MAIL_UNPAUSED } from './mailboxes.ts';
@@ -52,18 +54,21 @@ export class Clients implements ClientService {
   readonly #table: ClientTable;
   readonly #arena: Arena;
   readonly #commands: CommandIndex;
+  readonly #watches: Watches;
   readonly #link: ThreadLink;
   /** Unix time in ms, as of the command that asks. */
   readonly #now: () => number;
 
   constructor(parts: {
     readonly table: ClientTable;
+    readonly watches: Watches;
     readonly arena: Arena;
     readonly commands: CommandIndex;
     readonly link: ThreadLink;
     readonly now: () => number;
   }) {
     this.#table = parts.table;
+    this.#watches = parts.watches;
     this.#arena = parts.arena;
     this.#commands = parts.commands;
     this.#link = parts.link;
@@ -133,6 +138,8 @@ export class Clients implements ClientService {
     const localAddress = table.localAddress(record);
     const name = table.name(record);
     const user = table.user(record);
+    const watchMarker = table.get(record, CLIENT_WATCH_MARKER);
+    const isDirty = watchMarker !== 0 && this.#watches.isDirty(watchMarker);
     const seconds = (double: number) => Math.max(0, Math.floor((now - table.getDouble(record, double)) / 1000));
     const fields = [
       `id=${id}`,
@@ -142,7 +149,7 @@ export class Clients implements ClientService {
       `name=${name}`,
       `age=${seconds(CLIENT_CREATED)}`,
       `idle=${seconds(CLIENT_INTERACTION)}`,
-      `flags=${flagLetters(flags)}`,
+      `flags=${flagLetters(flags, isDirty)}`,
       `db=${table.get(record, CLIENT_DATABASE)}`,
       'sub=0',
       'psub=0',
@@ -170,10 +177,14 @@ export class Clients implements ClientService {
   }
 }
 
-/** The letters of CLIENT LIST's flags (networking.c, catClientInfoString). */
-function flagLetters(flags: number): string {
+/**
+ * The letters of CLIENT LIST's flags (networking.c, catClientInfoString).
+ * @param isDirty a watched key has changed: EXEC will fail
+ */
+function flagLetters(flags: number, isDirty: boolean): string {
   let letters = '';
   if ((flags & SESSION_MULTI) !== 0) letters += 'x';
+  if (isDirty) letters += 'd';
   if ((flags & SESSION_CLOSE_AFTER_REPLY) !== 0) letters += 'c';
   if ((flags & SESSION_CLOSE_NOW) !== 0) letters += 'A';
   if ((flags & SESSION_UNIX_SOCKET) !== 0) letters += 'U';

@@ -201,9 +201,9 @@ export class Engine {
     this.#gate = gate;
   }
 
-  /** Fetches the memory that requests of one session will need, before they are run one by one. */
-  readAhead(session: Session, requests: readonly Request[], first: number, count: number): void {
-    this.#readAhead.fetch(requests, first, count, this.keyspace.databases[session.databaseIndex]!);
+  /** Fetches the memory that the first `count` requests will need; a guess for those in another database. */
+  readAhead(session: Session, requests: readonly Request[], count: number): void {
+    this.#readAhead.fetch(requests, count, this.keyspace.databases[session.databaseIndex]!);
   }
 
   /** Runs one request; the reply is appended to the writer. */

@@ -29,14 +29,14 @@ export class ReadAhead {
     this.#commands = commands;
   }
 
-  /** Fetches what `count` requests from place `first` on will need, if they run in that database. */
-  fetch(requests: readonly Request[], first: number, count: number, database: Database): void {
+  /** Fetches what the first `count` requests will need, if they run in that database. */
+  fetch(requests: readonly Request[], count: number, database: Database): void {
     if (count < REQUESTS_MIN) {
-      for (let i = first; i < first + count; i++) requests[i]!.keyIndex = 0;
+      for (let i = 0; i < count; i++) requests[i]!.keyIndex = 0;
       return;
     }
     const keyspace = this.#keyspace;
-    for (let i = first; i < first + count; i++) {
+    for (let i = 0; i < count; i++) {
       const request = requests[i]!;
       const command = this.#commands.resolve(request);
       const keyIndex = command === undefined || command.firstKey >= request.count ? 0 : command.firstKey;
@@ -47,14 +47,14 @@ export class ReadAhead {
     }
 
     const { table } = database;
-    for (let i = first; i < first + count; i++) {
+    for (let i = 0; i < count; i++) {
       const request = requests[i]!;
       request.bucketHead = request.keyIndex === 0 ? 0 : table.bucketHead(request.keyHash);
     }
 
     const { arena } = keyspace;
     let touched = 0;
-    for (let i = first; i < first + count; i++) {
+    for (let i = 0; i < count; i++) {
       const { bucketHead } = requests[i]!;
       if (bucketHead !== 0) touched ^= getWord(arena, bucketHead, ENTRY_HASH);
     }

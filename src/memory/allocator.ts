@@ -81,7 +81,9 @@ for (let base = 128; base < SMALL_BYTES_MAX; base *= 2) {
 const CLASS_COUNT = CLASS_BYTES.length;
 const CLASS_UNITS = Int32Array.from(CLASS_BYTES, (size) => size / 8);
 const CLASS_PAGES = Int32Array.from(CLASS_BYTES, spanPagesOf);
-const CLASS_CAPACITY = Int32Array.from(CLASS_BYTES, (size, i) => Math.floor((CLASS_PAGES[i]! * PAGE_BYTES) / size));
+const CLASS_CAPACITY = Int32Array.from(CLASS_BYTES, (size, i) =>
+  Math.floor((CLASS_PAGES[i]! * PAGE_BYTES) / size),
+);
 /** Size class by size in 8-byte units, rounded up. */
 const CLASS_OF_UNITS = new Uint8Array(SMALL_BYTES_MAX / 8 + 1);
 for (let units = 0, sizeClass = 0; units < CLASS_OF_UNITS.length; units++) {
@@ -202,7 +204,8 @@ export class Allocator {
       record = pageIndex << 3;
       kind = words[record + KIND]!;
     }
-    if (kind !== KIND_SMALL && kind !== KIND_SMALL_EVACUATED) assert.fail(`free of a block in a page of kind ${kind}`);
+    if (kind !== KIND_SMALL && kind !== KIND_SMALL_EVACUATED)
+      assert.fail(`free of a block in a page of kind ${kind}`);
 
     const sizeClass = words[record + CLASS]!;
     words[(ref & OFFSET_MASK) << 1] = words[record + FREE_BLOCK]!;
@@ -460,7 +463,11 @@ export class Allocator {
   /** The free spans of a bin that the operating system backs. */
   #backedSpans(bin: number): number[] {
     const pages: number[] = [];
-    for (let page = this.#control[CONTROL_FREE_BINS + bin]!; page !== 0; page = this.#record(page, FREE_BLOCK)) {
+    for (
+      let page = this.#control[CONTROL_FREE_BINS + bin]!;
+      page !== 0;
+      page = this.#record(page, FREE_BLOCK)
+    ) {
       if (this.#record(page, BUMP) !== 0) pages.push(page);
     }
     return pages;
@@ -505,7 +512,12 @@ export class Allocator {
       const spanCount = this.#control[CONTROL_CLASS_SPANS + sizeClass]!;
       if (spanCount === 0) continue;
       const liveBlocks = this.#control[CONTROL_CLASS_LIVE + sizeClass]!;
-      figures.push({ blockBytes: CLASS_BYTES[sizeClass]!, liveBlocks, spanCount, spanBytes: spanCount * spanBytes(sizeClass) });
+      figures.push({
+        blockBytes: CLASS_BYTES[sizeClass]!,
+        liveBlocks,
+        spanCount,
+        spanBytes: spanCount * spanBytes(sizeClass),
+      });
     }
     return figures;
   }
@@ -518,7 +530,8 @@ export class Allocator {
    */
   beginCompaction(bytesMin: number): number {
     let gain = 0;
-    for (let sizeClass = 0; sizeClass < CLASS_COUNT; sizeClass++) gain += this.#wastedSpans(sizeClass) * spanBytes(sizeClass);
+    for (let sizeClass = 0; sizeClass < CLASS_COUNT; sizeClass++)
+      gain += this.#wastedSpans(sizeClass) * spanBytes(sizeClass);
     if (gain < bytesMin) return 0;
 
     gain = 0;
@@ -554,7 +567,11 @@ export class Allocator {
 
   #evacuateSparsest(sizeClass: number): number {
     const pages: number[] = [];
-    for (let page = this.#control[CONTROL_PARTIAL_SPANS + sizeClass]!; page !== 0; page = this.#record(page, NEXT)) {
+    for (
+      let page = this.#control[CONTROL_PARTIAL_SPANS + sizeClass]!;
+      page !== 0;
+      page = this.#record(page, NEXT)
+    ) {
       pages.push(page);
     }
     pages.sort((a, b) => this.#record(a, LIVE) - this.#record(b, LIVE));
@@ -582,7 +599,7 @@ export class Allocator {
 
   #forEachSpan(visit: (page: number, kind: number, pages: number) => void): void {
     for (let segment = 0; segment < this.arena.segmentCount; segment++) {
-      for (let index = 0; index < PAGES_PER_SEGMENT; ) {
+      for (let index = 0; index < PAGES_PER_SEGMENT;) {
         const page = (segment << PAGE_INDEX_SHIFT) | index;
         const kind = this.#record(page, KIND);
         const pages = this.#record(page, PAGES);
@@ -625,7 +642,9 @@ export class Allocator {
       const live = this.#record(page, LIVE);
       liveOfClass[sizeClass] = liveOfClass[sizeClass]! + live;
       spansOfClass[sizeClass] = spansOfClass[sizeClass]! + 1;
-      assert(live <= CLASS_CAPACITY[sizeClass]! && live + this.#freeBlockCount(page) === this.#record(page, BUMP));
+      assert(
+        live <= CLASS_CAPACITY[sizeClass]! && live + this.#freeBlockCount(page) === this.#record(page, BUMP),
+      );
       used += live * CLASS_BYTES[sizeClass]!;
       inSpans += pages * PAGE_BYTES;
       if (kind === KIND_SMALL && live < CLASS_CAPACITY[sizeClass]!) {
@@ -637,15 +656,39 @@ export class Allocator {
     assert.equal(freeDirty, this.freeDirtyBytes, 'bytes in backed free spans');
     for (let sizeClass = 0; sizeClass < CLASS_COUNT; sizeClass++) {
       let listed = 0;
-      for (let page = this.#control[CONTROL_PARTIAL_SPANS + sizeClass]!; page !== 0; page = this.#record(page, NEXT)) listed++;
-      assert.equal(listed, spansWithRoom.get(sizeClass) ?? 0, `spans with room of class ${CLASS_BYTES[sizeClass]}`);
-      assert.equal(liveOfClass[sizeClass], this.#control[CONTROL_CLASS_LIVE + sizeClass]!, 'live blocks of a class');
-      assert.equal(spansOfClass[sizeClass], this.#control[CONTROL_CLASS_SPANS + sizeClass]!, 'spans of a class');
+      for (
+        let page = this.#control[CONTROL_PARTIAL_SPANS + sizeClass]!;
+        page !== 0;
+        page = this.#record(page, NEXT)
+      )
+        listed++;
+      assert.equal(
+        listed,
+        spansWithRoom.get(sizeClass) ?? 0,
+        `spans with room of class ${CLASS_BYTES[sizeClass]}`,
+      );
+      assert.equal(
+        liveOfClass[sizeClass],
+        this.#control[CONTROL_CLASS_LIVE + sizeClass]!,
+        'live blocks of a class',
+      );
+      assert.equal(
+        spansOfClass[sizeClass],
+        this.#control[CONTROL_CLASS_SPANS + sizeClass]!,
+        'spans of a class',
+      );
     }
     let binned = 0;
     for (let bin = 0; bin < BIN_COUNT; bin++) {
-      for (let page = this.#control[CONTROL_FREE_BINS + bin]!; page !== 0; page = this.#record(page, FREE_BLOCK)) {
-        assert(this.#record(page, KIND) === KIND_FREE && binOf(this.#record(page, PAGES)) === bin, 'a free span in its bin');
+      for (
+        let page = this.#control[CONTROL_FREE_BINS + bin]!;
+        page !== 0;
+        page = this.#record(page, FREE_BLOCK)
+      ) {
+        assert(
+          this.#record(page, KIND) === KIND_FREE && binOf(this.#record(page, PAGES)) === bin,
+          'a free span in its bin',
+        );
         binned++;
       }
     }

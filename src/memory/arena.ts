@@ -109,7 +109,9 @@ export class Arena {
   refresh(): void {
     const count = this.control[CONTROL_SEGMENT_COUNT]!;
     while (this.words.length < count) {
-      const received = receiveMessageOnPort(this.#channel as unknown as import('node:worker_threads').MessagePort);
+      const received = receiveMessageOnPort(
+        this.#channel as unknown as import('node:worker_threads').MessagePort,
+      );
       assert(received !== undefined, 'a segment is announced before the count is raised');
       this.#accept(received.message as Announcement);
     }

@@ -70,7 +70,8 @@ export class Mutex {
       Atomics.notify(this.#words, this.#state, 1);
       return;
     }
-    if (Atomics.exchange(this.#words, this.#state, FREE) === CONTENDED) Atomics.notify(this.#words, this.#state, 1);
+    if (Atomics.exchange(this.#words, this.#state, FREE) === CONTENDED)
+      Atomics.notify(this.#words, this.#state, 1);
   }
 
   /** Thread number of the holder, 0 when free. */
@@ -80,7 +81,9 @@ export class Mutex {
 
   /** True when some thread sleeps for the lock. */
   hasWaiters(): boolean {
-    return Atomics.load(this.#words, this.#state) === CONTENDED || Atomics.load(this.#words, this.#starving) > 0;
+    return (
+      Atomics.load(this.#words, this.#state) === CONTENDED || Atomics.load(this.#words, this.#starving) > 0
+    );
   }
 
   #lockSlow(): void {
@@ -109,7 +112,10 @@ export class Mutex {
         Atomics.add(this.#words, this.#starving, 1);
         continue;
       }
-      if (state === LOCKED && Atomics.compareExchange(this.#words, this.#state, LOCKED, CONTENDED) !== LOCKED) {
+      if (
+        state === LOCKED &&
+        Atomics.compareExchange(this.#words, this.#state, LOCKED, CONTENDED) !== LOCKED
+      ) {
         continue;
       }
       Atomics.wait(this.#words, this.#state, state === HANDED ? HANDED : CONTENDED, WAIT_MILLIS_MAX);

@@ -153,7 +153,13 @@ export class RequestParser {
   }
 
   /** @param found where arguments are collected: the request itself, or those kept from before */
-  #parseBulks(input: Input, found: Request, request: Request, from: number, isAuthenticated: boolean): number {
+  #parseBulks(
+    input: Input,
+    found: Request,
+    request: Request,
+    from: number,
+    isAuthenticated: boolean,
+  ): number {
     const { buffer, end } = input;
     // Arguments of a kept frame are stored relative to its start.
     const base = input.partial === undefined ? 0 : input.start;
@@ -167,7 +173,8 @@ export class RequestParser {
         } else {
           const lineEnd = findLineEnd(buffer, position, end, CR);
           if (lineEnd === UNKNOWN || lineEnd + 2 > end) {
-            if (lineEnd === UNKNOWN && end - position > INLINE_BYTES_MAX) return this.#fail('too big bulk count string');
+            if (lineEnd === UNKNOWN && end - position > INLINE_BYTES_MAX)
+              return this.#fail('too big bulk count string');
             return this.#keep(input, found, position, missing, UNKNOWN);
           }
           bulkLength = this.#parseBulkHeader(buffer, position, lineEnd, isAuthenticated);
@@ -209,7 +216,8 @@ export class RequestParser {
   #keep(input: Input, found: Request, position: number, missing: number, bulkLength: number): number {
     if (input.partial === undefined) {
       const kept = new Request();
-      for (let i = 0; i < found.count; i++) kept.push(found.start(i) - input.start, found.end(i) - input.start);
+      for (let i = 0; i < found.count; i++)
+        kept.push(found.start(i) - input.start, found.end(i) - input.start);
       input.partial = { found: kept, missing, bulkLength, position: position - input.start };
     } else {
       input.partial.missing = missing;
@@ -251,7 +259,8 @@ export class RequestParser {
 function adopt(found: Request, request: Request, input: Input): void {
   request.buffer = input.buffer;
   request.count = 0;
-  for (let i = 0; i < found.count; i++) request.push(found.start(i) + input.start, found.end(i) + input.start);
+  for (let i = 0; i < found.count; i++)
+    request.push(found.start(i) + input.start, found.end(i) + input.start);
 }
 
 /** The count of a header `*d` with 1 to 9 arguments that is all there, which most are; UNKNOWN for every other. */

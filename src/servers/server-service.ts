@@ -46,6 +46,7 @@ export function connectServices(wiring: ServiceParts): void {
     commands: engine.commands,
     clients: new Clients({
       table: parts.clientTable,
+      watches: keyspace.watches,
       arena: allocator.arena,
       commands: engine.commands,
       link: {

@@ -217,6 +217,7 @@ export class ServingCore {
     mutex.lock();
     try {
       engine.enter();
+      engine.readAhead(this.#collected[0]!.session, this.#parser.batch, this.#parsedCount);
       let first = 0;
       for (let i = 0; i < this.#collected.length; i++) {
         const count = this.#collectedCounts[i]!;
@@ -259,7 +260,6 @@ export class ServingCore {
     const { session, input } = connection;
     const start = reply.position;
     this.#current = connection;
-    engine.readAhead(session, requests, first, count);
     let done = 0;
     while (done < count) {
       if (reply.position - start > TURN_OUTPUT_BYTES_MAX) {

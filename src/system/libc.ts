@@ -83,7 +83,8 @@ export class Libc {
     this.#koffi = koffi;
     const library = koffi.load(null);
     const functions = {} as Record<FunctionName, Native>;
-    for (const name of Object.keys(PROTOTYPES) as FunctionName[]) functions[name] = library.func(PROTOTYPES[name]);
+    for (const name of Object.keys(PROTOTYPES) as FunctionName[])
+      functions[name] = library.func(PROTOTYPES[name]);
     this.#functions = functions;
     this.#scratch = this.allocate(SOCKADDR_BYTES_MAX + 64);
     this.#scratchWords = new Int32Array(this.#scratch.bytes.buffer, this.#scratch.bytes.byteOffset, 48);
@@ -123,7 +124,8 @@ export class Libc {
 
     const length = writeSocketAddress(this.#scratch.bytes, address);
     const failed =
-      this.#functions.bind(socket, this.#scratch.address, length) < 0 || this.#functions.listen(socket, backlog) < 0;
+      this.#functions.bind(socket, this.#scratch.address, length) < 0 ||
+      this.#functions.listen(socket, backlog) < 0;
     if (!failed) return socket;
     const error = this.#koffi.errno();
     this.close(socket);
@@ -350,16 +352,21 @@ function readSocketAddress(source: Buffer): SocketAddress {
 /** The eight groups of an IPv6 address (RFC 4291; `::ffff:1.2.3.4` too). The text is valid: net.isIPv6 said so. */
 export function parseIpv6(text: string): number[] {
   const withoutZone = text.split('%')[0]!;
-  const plain = withoutZone.replace(/(\d+)\.(\d+)\.(\d+)\.(\d+)$/, (_, a: string, b: string, c: string, d: string) => {
-    const high = (Number(a) << 8) | Number(b);
-    const low = (Number(c) << 8) | Number(d);
-    return `${high.toString(16)}:${low.toString(16)}`;
-  });
+  const plain = withoutZone.replace(
+    /(\d+)\.(\d+)\.(\d+)\.(\d+)$/,
+    (_, a: string, b: string, c: string, d: string) => {
+      const high = (Number(a) << 8) | Number(b);
+      const low = (Number(c) << 8) | Number(d);
+      return `${high.toString(16)}:${low.toString(16)}`;
+    },
+  );
   const [head = '', tail] = plain.split('::');
   const before = head === '' ? [] : head.split(':');
   const after = tail === undefined || tail === '' ? [] : tail.split(':');
   const zeros = tail === undefined ? 0 : 8 - before.length - after.length;
-  return [...before, ...new Array<string>(zeros).fill('0'), ...after].map((group) => Number.parseInt(group, 16));
+  return [...before, ...new Array<string>(zeros).fill('0'), ...after].map((group) =>
+    Number.parseInt(group, 16),
+  );
 }
 
 /** The shortest text of an IPv6 address (RFC 5952), as inet_ntop prints it. */

@@ -226,7 +226,9 @@ behaviour('CLIENT UNBLOCK finds nobody who waits', [
 
 behaviour('CLIENT within a transaction', [
   ['WATCH k', OK],
+  ['CLIENT INFO', matching(/ flags=N /)],
   on('other', 'SET k v', OK),
+  ['CLIENT INFO', matching(/ flags=d /)],
   ['MULTI', OK],
   ['CLIENT GETNAME', QUEUED],
   ['EXEC', NULL_ARRAY],
@@ -234,6 +236,11 @@ behaviour('CLIENT within a transaction', [
   ['CLIENT SETNAME inside', QUEUED],
   ['CLIENT GETNAME', QUEUED],
   ['EXEC', [OK, 'inside']],
+  ['MULTI', OK],
+  ['CLIENT INFO', QUEUED],
+  ['EXEC', [matching(/ flags=x .* multi=1 .* cmd=exec /)]],
+  ['NOSUCH', error("ERR unknown command 'NOSUCH', with args beginning with: ")],
+  on('other', 'CLIENT LIST', matching(/ name=inside .* cmd=NULL /)),
 ]);
 
 behaviour('CLIENT HELP', [
