@@ -11,12 +11,14 @@
 import type { CommandIndex } from '../commands/command-index.ts';
 import type { Database } from '../keyspace/database.ts';
 import type { Keyspace } from '../keyspace/keyspace.ts';
-import { ENTRY_HASH } from '../structures/hash-table.ts';
+import { ENTRY_HASH, ENTRY_NEXT } from '../structures/hash-table.ts';
 import { getWord } from '../memory/struct.ts';
 import type { Request } from '../protocol/request.ts';
 
 /** With fewer requests there is nothing to overlap. */
 const REQUESTS_MIN = 4;
+/** A word of an entry that is in its second cache line when it has one. */
+const FAR_WORD = 8;
 
 export class ReadAhead {
   readonly #keyspace: Keyspace;
@@ -53,10 +55,19 @@ export class ReadAhead {
     }
 
     const { arena } = keyspace;
+    for (let i = 0; i < count; i++) {
+      const request = requests[i]!;
+      const { bucketHead } = request;
+      // Mostly the first entry of the bucket is the one; otherwise the second may be.
+      if (bucketHead !== 0 && getWord(arena, bucketHead, ENTRY_HASH) !== request.keyHash) {
+        request.bucketHead = getWord(arena, bucketHead, ENTRY_NEXT);
+      }
+    }
+
     let touched = 0;
     for (let i = 0; i < count; i++) {
       const { bucketHead } = requests[i]!;
-      if (bucketHead !== 0) touched ^= getWord(arena, bucketHead, ENTRY_HASH);
+      if (bucketHead !== 0) touched ^= getWord(arena, bucketHead, FAR_WORD);
     }
     this.#touched = touched;
   }
@@ -73,7 +84,7 @@ export class ReadAhead {
     keyspace.expectedHash = request.keyHash;
   }
 
-  /** The last value read; for tests. */
+  /** What was read last. */
   get touched(): number {
     return this.#touched;
   }

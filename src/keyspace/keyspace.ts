@@ -13,7 +13,7 @@ import { strict as assert } from 'node:assert';
 import type { Arena, Ref } from '../memory/arena.ts';
 import type { Allocator } from '../memory/allocator.ts';
 import { CONTROL_ROOT_KEYSPACE, CONTROL_WATCHED_KEYS } from '../memory/control-block.ts';
-import { clearWords, getDouble, getWord, setDouble, setWord } from '../memory/struct.ts';
+import { addDouble, clearWords, getDouble, getWord, setDouble, setWord } from '../memory/struct.ts';
 import { halfSipHash } from '../util/half-siphash.ts';
 import type { RandomSource } from '../util/random.ts';
 import { AccessClock } from './access-clock.ts';
@@ -114,9 +114,10 @@ export class Keyspace {
 
   /** Adds what this thread has counted to the shared counters; called before the lock is released. */
   leave(): void {
-    this.count('dirty', this.changeCount);
-    this.count('hits', this.hitCount);
-    this.count('misses', this.missCount);
+    const { arena } = this;
+    addDouble(arena, this.#header, COUNTERS.dirty, this.changeCount);
+    addDouble(arena, this.#header, COUNTERS.hits, this.hitCount);
+    addDouble(arena, this.#header, COUNTERS.misses, this.missCount);
     this.changeCount = 0;
     this.hitCount = 0;
     this.missCount = 0;
@@ -222,7 +223,7 @@ export class Keyspace {
   }
 
   count(name: KeyspaceCounter, by: number): void {
-    setDouble(this.arena, this.#header, COUNTERS[name], getDouble(this.arena, this.#header, COUNTERS[name]) + by);
+    addDouble(this.arena, this.#header, COUNTERS[name], by);
   }
 
   /** Sets the counters to zero that CONFIG RESETSTAT forgets; `dirty` is no statistic. */

@@ -38,6 +38,12 @@ export function setDouble(arena: Arena, ref: Ref, double: number, value: number)
   arena.doubles[ref >>> SEGMENT_SHIFT]![(ref & OFFSET_MASK) + double] = value;
 }
 
+export function addDouble(arena: Arena, ref: Ref, double: number, by: number): void {
+  const doubles = arena.doubles[ref >>> SEGMENT_SHIFT]!;
+  const index = (ref & OFFSET_MASK) + double;
+  doubles[index] = doubles[index]! + by;
+}
+
 /** The segment's bytes, for use with `byteOffset`. */
 export function bytesOf(arena: Arena, ref: Ref): Uint8Array {
   return arena.bytes[ref >>> SEGMENT_SHIFT]!;

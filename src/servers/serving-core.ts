@@ -41,6 +41,24 @@ const WAKE_UP_OUTPUT_BYTES_MAX = 16 * 1024 * 1024;
 /** All connections are looked over for time-outs this often. */
 const IDLE_LOOK_MILLIS = 1000;
 
+/** Requests of one connection that wait to be run: how many of the batch, and the protocol error after them. */
+interface Group {
+  connection: Connection | undefined;
+  count: number;
+  error: string;
+}
+
+/** Replies of one connection: a stretch of the writer's buffer. */
+interface Stretch {
+  connection: Connection | undefined;
+  start: number;
+  end: number;
+}
+
+function newGroup(): Group {
+  return { connection: undefined, count: 0, error: '' };
+}
+
 /** What a transport does for the core. */
 export interface Transport {
   /** Hands bytes to the socket: how many it took, or a negative number when the connection is broken. */
@@ -63,15 +81,13 @@ export class ServingCore {
   readonly #parser = new RequestParser();
   readonly #connections = new Map<number, Connection>();
   #current: Connection | undefined;
-  /** Requests of this wake-up that wait to be run: whose, how many of the parser's batch, and the error after them. */
-  readonly #collected: Connection[] = [];
-  readonly #collectedCounts: number[] = [];
-  readonly #collectedErrors: string[] = [];
+  /** Requests of this wake-up that wait to be run. Objects are reused: a wake-up allocates nothing. */
+  readonly #collected: Group[] = Array.from({ length: BATCH_REQUESTS_MAX + 1 }, newGroup);
+  #collectedCount = 0;
   #parsedCount = 0;
-  /** Replies of this wake-up: whose, and which stretch of the writer's buffer. */
-  readonly #flushConnections: Connection[] = [];
-  readonly #flushStarts: number[] = [];
-  readonly #flushEnds: number[] = [];
+  /** Replies of this wake-up. */
+  readonly #stretches: Stretch[] = [];
+  #stretchCount = 0;
   #resumable: Connection[] = [];
   #postponed: Connection[] = [];
   #sentBytes = 0;
@@ -183,7 +199,7 @@ export class ServingCore {
         this.#runDeferred(connection);
         continue;
       }
-      if (this.#parsedCount === BATCH_REQUESTS_MAX) {
+      if (this.#parsedCount === BATCH_REQUESTS_MAX || this.#collectedCount === BATCH_REQUESTS_MAX) {
         this.#runCollected();
         continue;
       }
@@ -192,9 +208,10 @@ export class ServingCore {
       const { error } = this.#parser;
       if (count === 0 && error === '') return;
       this.#parsedCount += count;
-      this.#collected.push(connection);
-      this.#collectedCounts.push(count);
-      this.#collectedErrors.push(error);
+      const group = this.#collected[this.#collectedCount++]!;
+      group.connection = connection;
+      group.count = count;
+      group.error = error;
       if (error !== '') return;
       if (!isAuthenticated) this.#runCollected();
       else if (this.#parsedCount < BATCH_REQUESTS_MAX) return;
@@ -212,16 +229,17 @@ export class ServingCore {
 
   /** Runs the requests of all connections under one lock. */
   #runCollected(): void {
-    if (this.#collected.length === 0) return;
+    const groupCount = this.#collectedCount;
+    if (groupCount === 0) return;
     const { mutex, engine, reply } = this.#parts;
     mutex.lock();
     try {
       engine.enter();
-      engine.readAhead(this.#collected[0]!.session, this.#parser.batch, this.#parsedCount);
+      engine.readAhead(this.#collected[0]!.connection!.session, this.#parser.batch, this.#parsedCount);
       let first = 0;
-      for (let i = 0; i < this.#collected.length; i++) {
-        const count = this.#collectedCounts[i]!;
-        this.#runGroup(this.#collected[i]!, this.#parser.batch, first, count, this.#collectedErrors[i]!);
+      for (let i = 0; i < groupCount; i++) {
+        const { connection, count, error } = this.#collected[i]!;
+        this.#runGroup(connection!, this.#parser.batch, first, count, error);
         first += count;
       }
       this.#countTraffic();
@@ -230,9 +248,7 @@ export class ServingCore {
       this.#current = undefined;
       mutex.unlock();
     }
-    this.#collected.length = 0;
-    this.#collectedCounts.length = 0;
-    this.#collectedErrors.length = 0;
+    this.#collectedCount = 0;
     this.#parsedCount = 0;
     this.#sendMail();
     if (reply.position > WAKE_UP_OUTPUT_BYTES_MAX) this.#sendReplies();
@@ -287,14 +303,16 @@ export class ServingCore {
 
   /** Notes a stretch of replies; one that follows the client's last stretch is sent together with it. */
   #flushLater(connection: Connection, start: number, end: number): void {
-    const last = this.#flushConnections.length - 1;
-    if (last >= 0 && this.#flushConnections[last] === connection && this.#flushEnds[last] === start) {
-      this.#flushEnds[last] = end;
+    const last = this.#stretchCount > 0 ? this.#stretches[this.#stretchCount - 1]! : undefined;
+    if (last !== undefined && last.connection === connection && last.end === start) {
+      last.end = end;
       return;
     }
-    this.#flushConnections.push(connection);
-    this.#flushStarts.push(start);
-    this.#flushEnds.push(end);
+    if (this.#stretchCount === this.#stretches.length) this.#stretches.push({ connection: undefined, start: 0, end: 0 });
+    const stretch = this.#stretches[this.#stretchCount++]!;
+    stretch.connection = connection;
+    stretch.start = start;
+    stretch.end = end;
   }
 
   /** Keeps copies of requests that cannot be run now. */
@@ -357,13 +375,12 @@ export class ServingCore {
 
   #sendReplies(): void {
     const { reply } = this.#parts;
-    const connections = this.#flushConnections;
-    for (let i = 0; i < connections.length; i++) {
-      this.#sendReply(connections[i]!, this.#flushStarts[i]!, this.#flushEnds[i]!);
+    for (let i = 0; i < this.#stretchCount; i++) {
+      const stretch = this.#stretches[i]!;
+      this.#sendReply(stretch.connection!, stretch.start, stretch.end);
+      stretch.connection = undefined;
     }
-    connections.length = 0;
-    this.#flushStarts.length = 0;
-    this.#flushEnds.length = 0;
+    this.#stretchCount = 0;
     reply.reset();
   }
 

@@ -18,8 +18,6 @@ import type { ProcessFacts, ThreadParts } from './thread-parts.ts';
 const SUPERVISOR_THREAD = 1;
 const SERVING_THREAD = 2;
 const RUN_ID_BYTES = 20;
-/** Options of `node` that say what the main thread runs: a worker that inherited them would not start. */
-const ENTRY_POINT_OPTION = /^(--input-type|-e|--eval|-p|--print|--test|--watch)/;
 
 /** Why the server did not start, in the words of its log. */
 export class StartError extends Error {}
@@ -75,7 +73,8 @@ export class Supervisor {
     const worker = new Worker(new URL('./serving-thread.js', import.meta.url), {
       workerData: serving,
       name: 'serving',
-      execArgv: process.execArgv.filter((option) => !ENTRY_POINT_OPTION.test(option)),
+      // Options of `node` that the caller was started with (--eval, --import, …) are not for this thread.
+      execArgv: [],
     });
     const ended = watchEnd(worker, parts);
     try {

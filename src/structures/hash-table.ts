@@ -23,7 +23,8 @@ import { OFFSET_MASK, SEGMENT_SHIFT } from '../memory/arena.ts';
 import type { Arena, Ref } from '../memory/arena.ts';
 import type { Allocator } from '../memory/allocator.ts';
 
-/** The hash in an entry. The word before it, 0, is the next entry of the bucket: the same place as a bucket of its own. */
+/** Words of an entry that belong to the table: the next entry of its bucket, and the hash of its key. */
+export const ENTRY_NEXT = 0;
 export const ENTRY_HASH = 1;
 
 // Header words.
