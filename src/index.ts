@@ -1,5 +1,6 @@
 /**
- * redis-clone-ts as a library: a Redis-compatible server inside a Node program, for tests, tools and small services.
+ * redis-clone-ts as a library: a Redis-compatible server inside a Node program, for tests, tools and small
+ * services.
  *
  * ```ts
  * import { createServer } from 'redis-clone-ts';

@@ -1,6 +1,6 @@
 /**
- * One run of a command: its arguments, who asks, what it may touch, and where the reply goes. There is one Call per
- * thread, set up anew for each command; handlers keep nothing of it.
+ * One run of a command: its arguments, who asks, what it may touch, and where the reply goes. There is one
+ * Call per thread, set up anew for each command; handlers keep nothing of it.
  */
 import type { Config } from '../config/config.ts';
 import type { Database } from '../keyspace/database.ts';
@@ -54,7 +54,7 @@ export class Call {
     return this.keyspace.now;
   }
 
-  // Arguments; 0 is the command's name ------------------------------------------------------------------------------
+  // Arguments; 0 is the command's name ----------------------------------------------------------------------
 
   get argumentCount(): number {
     return this.request.count;
@@ -92,7 +92,7 @@ export class Call {
     return value;
   }
 
-  // Keys ------------------------------------------------------------------------------------------------------------
+  // Keys ----------------------------------------------------------------------------------------------------
 
   /** The entry of the key named by an argument, for reading; 0 = none. */
   lookupRead(index: number): Ref {
@@ -166,9 +166,11 @@ export class Call {
     );
   }
 
-  // Propagation -------------------------------------------------------------------------------------------------------
+  // Propagation ---------------------------------------------------------------------------------------------
 
-  /** Logs and replicates this instead of the command as it came: its effect (absolute times, chosen members). */
+  /**
+   * Logs and replicates this instead of the command as it came: its effect (absolute times, chosen members).
+   */
   propagateAs(...args: readonly (string | Uint8Array)[]): void {
     if (this.isPropagating) this.effects = [toRequest(args)];
   }

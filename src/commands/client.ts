@@ -284,7 +284,10 @@ function clientInfo({ session, services, reply }: Call): void {
   reply.verbatim('txt', `${line}\n`);
 }
 
-/** CLIENT KILL ip:port | CLIENT KILL <ID id | TYPE type | USER user | ADDR ip:port | LADDR ip:port | SKIPME yes|no> ... */
+/**
+ * CLIENT KILL ip:port | CLIENT KILL <ID id | TYPE type | USER user | ADDR ip:port | LADDR ip:port | SKIPME
+ * yes|no> ...
+ */
 function clientKill(call: Call): void {
   const isOldForm = call.argumentCount === 3;
   const filter = isOldForm ? { address: call.text(2), skipsCaller: false } : killFilter(call);

@@ -210,7 +210,10 @@ function commandInfo(call: Call): void {
   replyInfo(call, namedCommands(call) ?? call.services.commands.topLevel);
 }
 
-/** What the arguments behind the subcommand name, undefined for a name of nothing; no names at all = undefined. */
+/**
+ * What the arguments behind the subcommand name, undefined for a name of nothing; no names at all =
+ * undefined.
+ */
 function namedCommands({ request, services }: Call): (RuntimeCommand | undefined)[] | undefined {
   if (request.count === 2) return undefined;
   const named: (RuntimeCommand | undefined)[] = [];

@@ -13,7 +13,9 @@ export interface FoundKey {
   readonly flags: readonly KeySpecFlag[];
 }
 
-/** Key specs cannot say that flags depend on other arguments: what Redis has functions for (`getkeys_proc`). */
+/**
+ * Key specs cannot say that flags depend on other arguments: what Redis has functions for (`getkeys_proc`).
+ */
 const FINDERS: ReadonlyMap<string, (request: Request) => readonly FoundKey[]> = new Map([['set', keyOfSet]]);
 
 /** Whether the command can have keys at all. */
@@ -96,7 +98,10 @@ function rangeFrom(begin: number, find: KeySpec['findKeys'], request: Request): 
   }
 }
 
-/** A negative last key counts from the end; a limit says that keys take only one part in so many of what is left. */
+/**
+ * A negative last key counts from the end; a limit says that keys take only one part in so many of what is
+ * left.
+ */
 function lastOfRange(
   begin: number,
   { lastKey, limit }: { readonly lastKey: number; readonly limit: number },

@@ -30,8 +30,9 @@ export const DEBUG_COMMANDS = family({ group: 'server', categories: [] }, [
 ]);
 
 const NOT_ALLOWED = new ErrorReply(
-  'ERR DEBUG command not allowed. If the enable-debug-command option is set to "local", you can run it from a ' +
-    'local connection, otherwise you need to set this option in the configuration file, and then restart the server.',
+  'ERR DEBUG command not allowed. If the enable-debug-command option is set to "local", you can run it ' +
+    'from a local connection, otherwise you need to set this option in the configuration file, and then ' +
+    'restart the server.',
 );
 const UNKNOWN_PROTOCOL_TYPE = new ErrorReply(
   'ERR Wrong protocol type name. Please use one of the following: ' +

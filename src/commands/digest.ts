@@ -1,6 +1,6 @@
 /**
- * DEBUG DIGEST: 20 bytes that are equal when two servers have the same data, Redis among them (Redis 7.0 debug.c,
- * computeDatasetDigest). What has an order is mixed in one after the other, what has none is XORed.
+ * DEBUG DIGEST: 20 bytes that are equal when two servers have the same data, Redis among them (Redis 7.0
+ * debug.c, computeDatasetDigest). What has an order is mixed in one after the other, what has none is XORed.
  */
 import { createHash } from 'node:crypto';
 import type { Database } from '../keyspace/database.ts';

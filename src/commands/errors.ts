@@ -1,4 +1,7 @@
-/** Every error reply that more than one family uses, and the builders of those that name something (server.c, shared.*). */
+/**
+ * Every error reply that more than one family uses, and the builders of those that name something (server.c,
+ * shared.*).
+ */
 import { ErrorReply } from '../protocol/error-reply.ts';
 
 export const SYNTAX_ERROR = new ErrorReply('ERR syntax error');
@@ -46,6 +49,7 @@ export function unknownSubcommand(subcommand: string, container: string): ErrorR
 /** What a command says to arguments that fit none of its forms. */
 export function unknownSubcommandOrArity(subcommand: string, container: string): ErrorReply {
   return new ErrorReply(
-    `ERR unknown subcommand or wrong number of arguments for '${printedText(subcommand).slice(0, 128)}'. Try ${container.toUpperCase()} HELP.`,
+    `ERR unknown subcommand or wrong number of arguments for '${printedText(subcommand).slice(0, 128)}'. ` +
+      `Try ${container.toUpperCase()} HELP.`,
   );
 }

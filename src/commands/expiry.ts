@@ -220,7 +220,9 @@ function timeArgument(call: Call, unitMillis: number, since: number): number {
   return Number(exactTime);
 }
 
-/** Whether the condition holds between the key's expiry time and the new one; without one it lives forever. */
+/**
+ * Whether the condition holds between the key's expiry time and the new one; without one it lives forever.
+ */
 function allows(condition: number, current: number, time: number): boolean {
   if (condition === 0) return true;
   const isPersistent = current === NO_EXPIRY;

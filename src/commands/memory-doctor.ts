@@ -14,9 +14,9 @@ const RUNTIME_BYTES = 150 * 1024 * 1024;
 export function doctorReport(figures: MemoryFigures, clientCount: number): string {
   if (figures.used < USED_BYTES_MIN) {
     return (
-      "Hi Sam, this instance is empty or is using very little memory, my issues detector can't be used in these " +
-      'conditions. Please, leave for your mission on Earth and fill it with some data. The new Sam and I will be ' +
-      'back to our programming as soon as I finished rebooting.\n'
+      "Hi Sam, this instance is empty or is using very little memory, my issues detector can't be used in " +
+      'these conditions. Please, leave for your mission on Earth and fill it with some data. The new Sam ' +
+      'and I will be back to our programming as soon as I finished rebooting.\n'
     );
   }
   const issues = findIssues(figures, clientCount);
@@ -40,38 +40,39 @@ function findIssues(figures: MemoryFigures, clientCount: number): string[] {
   const issues: string[] = [];
   if (figures.peak / figures.used > 1.5) {
     issues.push(
-      'Peak memory: In the past this instance used more than 150% of the memory that it is using now. Free memory ' +
-        'goes back to the operating system in the background; MEMORY PURGE gives it back at once.',
+      'Peak memory: In the past this instance used more than 150% of the memory that it is using now. ' +
+        'Free memory goes back to the operating system in the background; MEMORY PURGE gives it back at ' +
+        'once.',
     );
   }
   if (exceeds(overhead.fragmentation, 1.4)) {
     issues.push(
-      'High total RSS: The resident set size of the process is more than 1.4 times the sum of its data. The entries ' +
-        'below say where it is; after a peak of memory use it is harmless.',
+      'High total RSS: The resident set size of the process is more than 1.4 times the sum of its data. ' +
+        'The entries below say where it is; after a peak of memory use it is harmless.',
     );
   }
   if (exceeds(overhead.allocatorFragmentation, 1.1)) {
     issues.push(
-      'High allocator fragmentation: Spans of the arena hold many free blocks between live ones. New values of the ' +
-        'same sizes will use them.',
+      'High allocator fragmentation: Spans of the arena hold many free blocks between live ones. New ' +
+        'values of the same sizes will use them.',
     );
   }
   if (exceeds(overhead.allocatorResident, 1.1)) {
     issues.push(
-      'High allocator RSS overhead: The arena keeps free pages that the operating system still backs. New values ' +
-        'of any size will use them; MEMORY PURGE gives them back.',
+      'High allocator RSS overhead: The arena keeps free pages that the operating system still backs. New ' +
+        'values of any size will use them; MEMORY PURGE gives them back.',
     );
   }
   if (exceeds(overhead.processOverhead, 1.1)) {
     issues.push(
-      'High process RSS overhead: The process has much memory outside of the arena: JavaScript heaps, one per ' +
-        'thread, and buffers of connections.',
+      'High process RSS overhead: The process has much memory outside of the arena: JavaScript heaps, one ' +
+        'per thread, and buffers of connections.',
     );
   }
   if (clientCount > 0 && figures.clients / clientCount > CLIENT_BYTES_MAX) {
     issues.push(
-      'Big client buffers: The clients use more than 200 KB each on average. Some of them may send long pipelines ' +
-        'and not read the replies; see CLIENT LIST.',
+      'Big client buffers: The clients use more than 200 KB each on average. Some of them may send long ' +
+        'pipelines and not read the replies; see CLIENT LIST.',
     );
   }
   return issues;

@@ -1,6 +1,7 @@
 /**
  * The figures that MEMORY STATS, MEMORY DOCTOR and INFO compute of a server's memory, all in bytes
- * (Redis 7.0 object.c, getMemoryOverheadData). Ratios and percentages have the precision of a C `float`, as there.
+ * (Redis 7.0 object.c, getMemoryOverheadData). Ratios and percentages have the precision of a C `float`, as
+ * there.
  */
 import type { MemoryFigures } from './services.ts';
 

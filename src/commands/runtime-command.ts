@@ -1,4 +1,6 @@
-/** A command's row, prepared for dispatch: flags as bits, subcommands by name, a number for its statistics. */
+/**
+ * A command's row, prepared for dispatch: flags as bits, subcommands by name, a number for its statistics.
+ */
 import type { Command, CommandFlag, CommandHandler } from './command.ts';
 
 export const FLAG_WRITE = 1 << 0;

@@ -4,7 +4,9 @@ import type { Call } from './call.ts';
 import { INVALID_CURSOR, SYNTAX_ERROR } from './errors.ts';
 
 const COUNT_DEFAULT = 10;
-/** In a sparse table, this many buckets per element asked for are walked before the client must come again. */
+/**
+ * In a sparse table, this many buckets per element asked for are walked before the client must come again.
+ */
 export const SCAN_BUCKETS_PER_ELEMENT = 10;
 const ONLY_STAR = 0x2a;
 
@@ -17,7 +19,9 @@ export interface ScanOptions {
   typeName: string | undefined;
 }
 
-/** The cursor of a table's `scan`: 64 bits for Redis, of which a table below 2^32 buckets uses the low ones. */
+/**
+ * The cursor of a table's `scan`: 64 bits for Redis, of which a table below 2^32 buckets uses the low ones.
+ */
 export function scanCursor(call: Call, index: number): number {
   const { request } = call;
   const cursor = parseCursor(request.buffer, request.start(index), request.end(index));

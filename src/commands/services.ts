@@ -1,6 +1,6 @@
 /**
- * What a command may ask of the layers above it. The engine and the servers implement these; commands know no more.
- * Everything here runs under the store's lock.
+ * What a command may ask of the layers above it. The engine and the servers implement these; commands know no
+ * more. Everything here runs under the store's lock.
  */
 import type { Database } from '../keyspace/database.ts';
 import type { Call } from './call.ts';
@@ -31,7 +31,9 @@ export interface ClientService {
   kill(id: number, caller: Session): void;
   /** Notes a client's new name (the session has it already). */
   renamed(session: Session): void;
-  /** Postpones commands of all clients (`all`) or those that may write (`write`) until then, Unix time in ms. */
+  /**
+   * Postpones commands of all clients (`all`) or those that may write (`write`) until then, Unix time in ms.
+   */
   pause(mode: 'all' | 'write', untilMillis: number): void;
   unpause(): void;
   /** Wakes a blocked client, as if its time were up or with an error. False when it is not blocked. */
@@ -68,7 +70,10 @@ export interface ServerService {
   }): void;
   /** SHUTDOWN ABORT; false when no shutdown is under way. */
   abortShutdown(): boolean;
-  /** Deletes keys: one database, or all with -1. Tells the transactions that watch any. Returns how many there were. */
+  /**
+   * Deletes keys: one database, or all with -1. Tells the transactions that watch any. Returns how many there
+   * were.
+   */
   flush(databaseIndex: number, isLazy: boolean): number;
   swapDatabases(first: number, second: number): void;
   /** Checks a user's password; the session is authenticated when it returns true. */

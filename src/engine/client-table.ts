@@ -1,6 +1,6 @@
 /**
- * The table of clients: one record per connection in the arena, so that every thread can list, find and end the
- * clients of every other. The owner keeps the figures of its own clients up to date.
+ * The table of clients: one record per connection in the arena, so that every thread can list, find and end
+ * the clients of every other. The owner keeps the figures of its own clients up to date.
  */
 import type { Session } from '../commands/session.ts';
 import type { Arena, Ref } from '../memory/arena.ts';
@@ -194,7 +194,9 @@ export class ClientTable {
     const block = getWord(this.#arena, record, field);
     if (block === 0) return '';
     const start = byteOffset(block) + 4;
-    return Buffer.from(bytesOf(this.#arena, block).slice(start, start + getWord(this.#arena, block, 0))).toString('latin1');
+    return Buffer.from(
+      bytesOf(this.#arena, block).slice(start, start + getWord(this.#arena, block, 0)),
+    ).toString('latin1');
   }
 
   #setText(record: Ref, field: number, text: string): void {

@@ -1,4 +1,6 @@
-/** CLIENT LIST, KILL, PAUSE and their kin: what one thread may know of and do to the clients of all threads. */
+/**
+ * CLIENT LIST, KILL, PAUSE and their kin: what one thread may know of and do to the clients of all threads.
+ */
 import type { ClientInfo, ClientService, ClientType } from '../commands/services.ts';
 import {
   SESSION_CLOSE_AFTER_REPLY,
@@ -140,7 +142,8 @@ export class Clients implements ClientService {
     const user = table.user(record);
     const watchMarker = table.get(record, CLIENT_WATCH_MARKER);
     const isDirty = watchMarker !== 0 && this.#watches.isDirty(watchMarker);
-    const seconds = (double: number) => Math.max(0, Math.floor((now - table.getDouble(record, double)) / 1000));
+    const seconds = (double: number) =>
+      Math.max(0, Math.floor((now - table.getDouble(record, double)) / 1000));
     const fields = [
       `id=${id}`,
       `addr=${address}`,

@@ -1,4 +1,7 @@
-/** The configuration as all threads share it: one text in the arena, and a version that tells when it has changed. */
+/**
+ * The configuration as all threads share it: one text in the arena, and a version that tells when it has
+ * changed.
+ */
 import type { Config } from '../config/config.ts';
 import type { Allocator } from '../memory/allocator.ts';
 import { CONTROL_CONFIG_VERSION, CONTROL_ROOT_CONFIG } from '../memory/control-block.ts';
@@ -23,6 +26,8 @@ export function adoptConfig(allocator: Allocator, config: Config): number {
   const { arena } = allocator;
   const block = arena.control[CONTROL_ROOT_CONFIG]!;
   const start = byteOffset(block) + 4;
-  config.load(Buffer.from(bytesOf(arena, block).slice(start, start + getWord(arena, block, 0))).toString('utf8'));
+  config.load(
+    Buffer.from(bytesOf(arena, block).slice(start, start + getWord(arena, block, 0))).toString('utf8'),
+  );
   return arena.control[CONTROL_CONFIG_VERSION]!;
 }

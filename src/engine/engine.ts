@@ -13,7 +13,14 @@ import { strict as assert } from 'node:assert';
 import { ALL_COMMANDS } from '../commands/registry.ts';
 import { Call } from '../commands/call.ts';
 import { CommandIndex } from '../commands/command-index.ts';
-import { LOADING, NOT_AUTHENTICATED, OUT_OF_MEMORY, printedText, unknownSubcommand, wrongArity } from '../commands/errors.ts';
+import {
+  LOADING,
+  NOT_AUTHENTICATED,
+  OUT_OF_MEMORY,
+  printedText,
+  unknownSubcommand,
+  wrongArity,
+} from '../commands/errors.ts';
 import {
   FLAG_DENY_OOM,
   FLAG_LOADING,
@@ -222,7 +229,7 @@ export class Engine {
     return EXECUTED;
   }
 
-  // The gate ------------------------------------------------------------------------------------------------------
+  // The gate ------------------------------------------------------------------------------------------------
 
   /** The checks in the order of Redis 7.0 server.c, processCommand. */
   #executeGated(session: Session, request: Request, command: RuntimeCommand | undefined): number {
@@ -258,7 +265,8 @@ export class Engine {
     }
     if (!command.acceptsCount(request.count)) return wrongArity(command.fullName);
     assert(command.run !== undefined, `the row of ${command.fullName} has a handler`);
-    if (session.has(SESSION_UNAUTHENTICATED) && (command.flags & FLAG_NO_AUTH) === 0) return NOT_AUTHENTICATED;
+    if (session.has(SESSION_UNAUTHENTICATED) && (command.flags & FLAG_NO_AUTH) === 0)
+      return NOT_AUTHENTICATED;
     if (session.has(SESSION_MULTI) && (command.flags & FLAG_NO_MULTI) !== 0) return NOT_IN_TRANSACTION;
     if ((this.#gate & GATE_MEMORY_LIMIT) !== 0 && this.#isOutOfMemory(session, command)) return OUT_OF_MEMORY;
     if ((this.#gate & GATE_LOADING) !== 0 && (command.flags & FLAG_LOADING) === 0) return LOADING;
@@ -269,9 +277,9 @@ export class Engine {
     const name = printedText(request.text(0));
     if (HTTP_WORDS.has(name.toLowerCase())) {
       this.#log.warning(
-        'Possible SECURITY ATTACK detected. It looks like somebody is sending POST or Host: commands to Redis. ' +
-          'This is likely due to an attacker attempting to use Cross Protocol Scripting to compromise your Redis ' +
-          'instance. Connection aborted.',
+        'Possible SECURITY ATTACK detected. It looks like somebody is sending POST or Host: commands to ' +
+          'Redis. This is likely due to an attacker attempting to use Cross Protocol Scripting to ' +
+          'compromise your Redis instance. Connection aborted.',
       );
       session.raise(SESSION_CLOSE_NOW);
       return undefined;
@@ -301,9 +309,15 @@ export class Engine {
   }
 
   #enqueue(session: Session, request: Request, command: RuntimeCommand): void {
-    const copy = request.copy();
-    session.queue.push({ command, request: copy });
-    session.queuedBytes += copy.buffer.length;
+    // A transaction that will not run anyway keeps nothing (multi.c, queueMultiCommand).
+    const { watchMarker } = session;
+    const isDoomed =
+      session.has(SESSION_DIRTY_EXEC) || (watchMarker !== 0 && this.keyspace.watches.isDirty(watchMarker));
+    if (!isDoomed) {
+      const copy = request.copy();
+      session.queue.push({ command, request: copy });
+      session.queuedBytes += copy.buffer.length;
+    }
     this.#reply.simple('QUEUED');
   }
 
@@ -312,14 +326,16 @@ export class Engine {
     // EXEC that is refused ends the transaction (server.c, rejectCommand).
     if (command?.fullName === 'exec') {
       this.#call!.services.transactions.discard(session);
-      this.#replyError(new ErrorReply(`EXECABORT Transaction discarded because of: ${error.line.replace(/^ERR /, '')}`));
+      this.#replyError(
+        new ErrorReply(`EXECABORT Transaction discarded because of: ${error.line.replace(/^ERR /, '')}`),
+      );
     } else {
       this.#replyError(error);
     }
     if (command !== undefined) this.statistics.commandRejected(command.id);
   }
 
-  // Running -------------------------------------------------------------------------------------------------------
+  // Running -------------------------------------------------------------------------------------------------
 
   #run(session: Session, request: Request, command: RuntimeCommand): void {
     const call = this.#call!;
@@ -346,12 +362,14 @@ export class Engine {
     if (command !== this.#group) this.#beginGroup(command);
     this.#groupCount++;
     if (!command.isCheap || this.#groupCount === GROUP_COMMANDS_MAX) this.#endGroup();
-    if (keyspace.changeCount !== changes || call.effects !== undefined) this.#afterChange(request, command, call, changes);
+    if (keyspace.changeCount !== changes || call.effects !== undefined)
+      this.#afterChange(request, command, call, changes);
   }
 
   /**
-   * Reading the clock twice a command would cost a tenth of a GET. Cheap commands of the same name that follow each other
-   * are timed as one group: the sums that INFO shows are exact, and each other command is timed alone.
+   * Reading the clock twice a command would cost a tenth of a GET. Cheap commands of the same name that
+   * follow each other are timed as one group: the sums that INFO shows are exact, and each other command is
+   * timed alone.
    */
   #beginGroup(command: RuntimeCommand): void {
     this.#endGroup();
@@ -398,7 +416,9 @@ export class Engine {
   #afterChange(request: Request, command: RuntimeCommand, call: Call, changes: number): void {
     assert(
       this.keyspace.changeCount === changes ||
-        (command.flags & FLAG_WRITE) !== 0 || command.fullName === 'exec' || command.fullName === 'debug',
+        (command.flags & FLAG_WRITE) !== 0 ||
+        command.fullName === 'exec' ||
+        command.fullName === 'debug',
       `${command.fullName} changed the data although its row does not say so`,
     );
     // EXEC itself changes nothing: its commands were reported one by one.
@@ -435,7 +455,9 @@ export class Engine {
 
 /** The rows under the names that `rename-command` gives them; an empty name removes a command. */
 function renamed(rows: typeof ALL_COMMANDS, config: Config): typeof ALL_COMMANDS {
-  const names = new Map(config.fileOnly.renamedCommands.map(({ from, to }) => [from.toLowerCase(), to.toLowerCase()]));
+  const names = new Map(
+    config.fileOnly.renamedCommands.map(({ from, to }) => [from.toLowerCase(), to.toLowerCase()]),
+  );
   if (names.size === 0) return rows;
   return rows
     .filter((row) => names.get(row.name) !== '')

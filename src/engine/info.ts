@@ -1,7 +1,8 @@
 /**
- * INFO: what the server knows about itself, with the sections, field names, order and number formats of Redis 7.0
- * (server.c, genRedisInfoString). A field whose feature this server does not have shows the value that is true here
- * (`role:master`, `total_forks:0`); fields that Redis does not have stand at the end of their section.
+ * INFO: what the server knows about itself, with the sections, field names, order and number formats of Redis
+ * 7.0 (server.c, genRedisInfoString). A field whose feature this server does not have shows the value that is
+ * true here (`role:master`, `total_forks:0`); fields that Redis does not have stand at the end of their
+ * section.
  *
  * `# Latencystats` is always empty: percentiles need a histogram per command, which is not kept.
  */

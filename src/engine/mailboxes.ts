@@ -1,6 +1,7 @@
 /**
- * Mail between threads: a queue in the arena for each thread, filled under the store's lock, and a way to wake the
- * receiver, which may sit in `epoll_wait` or in Node's event loop. Messages are small: a kind, a client, a number.
+ * Mail between threads: a queue in the arena for each thread, filled under the store's lock, and a way to
+ * wake the receiver, which may sit in `epoll_wait` or in Node's event loop. Messages are small: a kind, a
+ * client, a number.
  */
 import type { Arena, Ref } from '../memory/arena.ts';
 import type { Allocator } from '../memory/allocator.ts';

@@ -1,12 +1,15 @@
 /**
- * Looking ahead: before a batch of requests is run, the memory they will need is fetched for all of them at once.
+ * Looking ahead: before a batch of requests is run, the memory they will need is fetched for all of them at
+ * once.
  *
- * A GET waits twice for memory that is not in the cache: for the hash bucket, and for the entry it names. Run one after
- * the other, each request pays both waits in full. Here the hashes of a batch are computed first, then all buckets are
- * read in one tight loop, then all first entries: the processor has many of these reads under way at the same time, and
- * when the commands run they find what they need. The hash is kept for the command, so nothing is computed twice.
+ * A GET waits twice for memory that is not in the cache: for the hash bucket, and for the entry it names. Run
+ * one after the other, each request pays both waits in full. Here the hashes of a batch are computed first,
+ * then all buckets are read in one tight loop, then all first entries: the processor has many of these reads
+ * under way at the same time, and when the commands run they find what they need. The hash is kept for the
+ * command, so nothing is computed twice.
  *
- * Nothing depends on it: a wrong guess (another database after SELECT, a bucket that changed) costs time only.
+ * Nothing depends on it: a wrong guess (another database after SELECT, a bucket that changed) costs time
+ * only.
  */
 import type { CommandIndex } from '../commands/command-index.ts';
 import type { Database } from '../keyspace/database.ts';
@@ -81,6 +84,7 @@ export class ReadAhead {
     }
     keyspace.expectedKey = request.buffer;
     keyspace.expectedStart = request.start(request.keyIndex);
+    keyspace.expectedEnd = request.end(request.keyIndex);
     keyspace.expectedHash = request.keyHash;
   }
 

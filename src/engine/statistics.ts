@@ -7,8 +7,8 @@
  *     doubles 87 – 726   128 error codes: count, then 32 bytes of name (zero-filled; count 0 = free slot)
  *     doubles 727 …      per command: calls, microseconds, rejected calls, failed calls
  *
- * Everything happens under the store's lock, so plain additions do; the methods that run once per command or per
- * wake-up neither allocate nor look anything up. Counts are doubles: exact up to 2^53.
+ * Everything happens under the store's lock, so plain additions do; the methods that run once per command or
+ * per wake-up neither allocate nor look anything up. Counts are doubles: exact up to 2^53.
  */
 import { strict as assert } from 'node:assert';
 import type { Allocator } from '../memory/allocator.ts';
@@ -112,7 +112,8 @@ export class Statistics {
     values[at + CALLS] = values[at + CALLS]! + count;
     values[at + MICROS] = values[at + MICROS]! + micros;
     values[COUNTERS.commandsProcessed] = values[COUNTERS.commandsProcessed]! + count;
-    if (count === 1 && micros > values[COUNTERS.longestCommandMicros]!) values[COUNTERS.longestCommandMicros] = micros;
+    if (count === 1 && micros > values[COUNTERS.longestCommandMicros]!)
+      values[COUNTERS.longestCommandMicros] = micros;
   }
 
   /** The gate has refused a command. */
@@ -234,8 +235,8 @@ export class Statistics {
   // Rates ---------------------------------------------------------------------------------------------------
 
   /**
-   * Takes a sample of each metric (Redis 7.0 server.c, trackInstantaneousMetric). Call it every 100 ms, from any number
-   * of threads: one that comes right after another is ignored.
+   * Takes a sample of each metric (Redis 7.0 server.c, trackInstantaneousMetric). Call it every 100 ms, from
+   * any number of threads: one that comes right after another is ignored.
    */
   sample(nowMillis: number): void {
     const values = this.#values;

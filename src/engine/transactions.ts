@@ -1,8 +1,9 @@
 /**
- * Transactions: what MULTI has queued is run by EXEC without a break, unless a key under WATCH was touched before
- * (Redis 7.0 multi.c).
+ * Transactions: what MULTI has queued is run by EXEC without a break, unless a key under WATCH was touched
+ * before (Redis 7.0 multi.c).
  *
- * A session is in one of three states, told by its flags; queue and flags belong to the thread that serves it:
+ * A session is in one of three states, told by its flags; queue and flags belong to the thread that serves
+ * it:
  *
  *     none ──MULTI──▶ SESSION_MULTI ──refused command──▶ SESSION_MULTI and SESSION_DIRTY_EXEC
  *      ▲                  │                                   │

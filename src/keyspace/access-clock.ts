@@ -1,5 +1,6 @@
 /**
- * The 24 bits in each entry that eviction and OBJECT IDLETIME / FREQ read, kept as Redis keeps them (evict.c):
+ * The 24 bits in each entry that eviction and OBJECT IDLETIME / FREQ read, kept as Redis keeps them
+ * (evict.c):
  *
  *     LRU policies   seconds, modulo 2^24
  *     LFU policies   | last decrement, minutes modulo 2^16 | logarithmic access counter, 8 bits |

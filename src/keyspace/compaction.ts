@@ -1,9 +1,9 @@
 /**
- * Compaction: after many keys were deleted here and there, spans are mostly holes. Entries are moved out of the sparsest
- * spans, so that whole spans become free for other sizes and for the operating system.
+ * Compaction: after many keys were deleted here and there, spans are mostly holes. Entries are moved out of
+ * the sparsest spans, so that whole spans become free for other sizes and for the operating system.
  *
- * Only entries move: one place in the table (and one in the index of expiring keys) points to each. Values apart keep
- * their blocks, which are of their own size anyway.
+ * Only entries move: one place in the table (and one in the index of expiring keys) points to each. Values
+ * apart keep their blocks, which are of their own size anyway.
  */
 import type { Keyspace } from './keyspace.ts';
 
@@ -69,7 +69,10 @@ export class Compaction {
     return this.#isRunning;
   }
 
-  /** Moves everything that can be moved, at once (DEBUG, tests). Returns the bytes of spans in use before and after. */
+  /**
+   * Moves everything that can be moved, at once (DEBUG, tests). Returns the bytes of spans in use before and
+   * after.
+   */
   runNow(): { readonly before: number; readonly after: number } {
     const before = this.#keyspace.allocator.spanBytes;
     if (this.#isRunning || this.#start(1)) this.step(() => false);

@@ -106,12 +106,13 @@ export class Database {
     setWord(this.#arena, this.#header, CYCLE_CURSOR, index);
   }
 
-  // Looking up --------------------------------------------------------------------------------------------------
+  // Looking up ----------------------------------------------------------------------------------------------
 
   /** The key's entry, dead or alive, or 0. */
   find(key: Uint8Array, start: number, end: number): Ref {
     const keyspace = this.#keyspace;
-    const isExpected = start === keyspace.expectedStart && key === keyspace.expectedKey;
+    const isExpected =
+      start === keyspace.expectedStart && end === keyspace.expectedEnd && key === keyspace.expectedKey;
     const hash = isExpected ? keyspace.expectedHash : keyspace.hashOf(key, start, end);
     this.#hash = hash;
     return this.#table.find(key, start, end, hash);
@@ -129,7 +130,9 @@ export class Database {
     return entry;
   }
 
-  /** The same for commands that ask about a key without using it (EXISTS, TTL, OBJECT): no access is marked. */
+  /**
+   * The same for commands that ask about a key without using it (EXISTS, TTL, OBJECT): no access is marked.
+   */
   peek(key: Uint8Array, start: number, end: number): Ref {
     const entry = this.lookup(key, start, end);
     if (entry === 0) this.#keyspace.missCount++;
@@ -156,7 +159,12 @@ export class Database {
 
   /** Marks an access for LRU and LFU. */
   touch(entry: Ref): void {
-    setWord(this.#arena, entry, ENTRY_CLOCK, this.#keyspace.accessClock.touched(getWord(this.#arena, entry, ENTRY_CLOCK)));
+    setWord(
+      this.#arena,
+      entry,
+      ENTRY_CLOCK,
+      this.#keyspace.accessClock.touched(getWord(this.#arena, entry, ENTRY_CLOCK)),
+    );
   }
 
   #isExpiredNow(entry: Ref): boolean {
@@ -185,10 +193,11 @@ export class Database {
     }
   }
 
-  // Creating and deleting ----------------------------------------------------------------------------------------
+  // Creating and deleting -----------------------------------------------------------------------------------
 
   /**
-   * Adds a key that is not there. Call it right after `find` (or a lookup) of the same key, whose hash it uses.
+   * Adds a key that is not there. Call it right after `find` (or a lookup) of the same key, whose hash it
+   * uses.
    * @param meta type, encoding and flags; FLAG_EXPIRES is not set here but by `setExpiry`
    * @param tailBytes room after the key, its content the caller's to write
    */
@@ -222,7 +231,10 @@ export class Database {
     this.#keyspace.expired(this, key);
   }
 
-  /** Gives the value (and expiry) of `entry` to another key, possibly of another database; that key must not exist. */
+  /**
+   * Gives the value (and expiry) of `entry` to another key, possibly of another database; that key must not
+   * exist.
+   */
   moveTo(entry: Ref, target: Database, key: Uint8Array, start: number, end: number): Ref {
     this.willChange(entry);
     const arena = this.#arena;
@@ -233,7 +245,13 @@ export class Database {
     setWord(arena, moved, ENTRY_VALUE, getWord(arena, entry, ENTRY_VALUE));
     setWord(arena, moved, ENTRY_CLOCK, getWord(arena, entry, ENTRY_CLOCK));
     const source = this.tailOffset(entry);
-    copyBytes(bytesOf(arena, moved), target.tailOffset(moved), bytesOf(arena, entry), source, source + tailBytes);
+    copyBytes(
+      bytesOf(arena, moved),
+      target.tailOffset(moved),
+      bytesOf(arena, entry),
+      source,
+      source + tailBytes,
+    );
     const result = (meta & FLAG_EXPIRES) !== 0 ? target.setExpiry(moved, getExpiry(arena, entry)) : moved;
 
     this.#table.remove(entry);
@@ -262,7 +280,9 @@ export class Database {
     }
   }
 
-  /** Frees keys of a detached database until the deadline says stop; true when all is gone, header included. */
+  /**
+   * Frees keys of a detached database until the deadline says stop; true when all is gone, header included.
+   */
   dismantle(shouldStop: () => boolean): boolean {
     // No order matters any more, so nothing is unlinked one by one: the walk frees, the tables go at the end.
     this.#expiring.clear();
@@ -280,11 +300,13 @@ export class Database {
     return true;
   }
 
-  // Expiry --------------------------------------------------------------------------------------------------------
+  // Expiry --------------------------------------------------------------------------------------------------
 
   /** When the key expires (Unix time, ms), or NO_EXPIRY. */
   expiryOf(entry: Ref): number {
-    return (getWord(this.#arena, entry, ENTRY_META) & FLAG_EXPIRES) !== 0 ? getExpiry(this.#arena, entry) : NO_EXPIRY;
+    return (getWord(this.#arena, entry, ENTRY_META) & FLAG_EXPIRES) !== 0
+      ? getExpiry(this.#arena, entry)
+      : NO_EXPIRY;
   }
 
   /** Sets the key's expiry time. Returns the entry, which may have moved. */
@@ -326,7 +348,7 @@ export class Database {
     setExpiryIndex(this.#arena, last, index);
   }
 
-  // Shape ---------------------------------------------------------------------------------------------------------
+  // Shape ---------------------------------------------------------------------------------------------------
 
   /** Called before any change to an entry: hands the old state to a snapshot that has not saved it yet. */
   willChange(entry: Ref): void {
@@ -338,8 +360,8 @@ export class Database {
   }
 
   /**
-   * Gives the entry another layout: other flags, or room for a tail of another size. The first `keptBytes` of the tail
-   * are kept. Returns the entry, which may have moved. The caller has called `willChange`.
+   * Gives the entry another layout: other flags, or room for a tail of another size. The first `keptBytes` of
+   * the tail are kept. Returns the entry, which may have moved. The caller has called `willChange`.
    */
   reshape(entry: Ref, meta: number, tailBytes: number, keptBytes: number): Ref {
     const arena = this.#arena;
@@ -384,7 +406,13 @@ export class Database {
     const length = entryBytes(getWord(arena, entry, ENTRY_KEY_LENGTH), meta, this.tailBytes(entry));
     const moved = this.#allocator.tryAllocate(length);
     if (moved === 0) return;
-    copyBytes(bytesOf(arena, moved), byteOffset(moved), bytesOf(arena, entry), byteOffset(entry), byteOffset(entry) + length);
+    copyBytes(
+      bytesOf(arena, moved),
+      byteOffset(moved),
+      bytesOf(arena, entry),
+      byteOffset(entry),
+      byteOffset(entry) + length,
+    );
     this.#replace(entry, moved, meta);
   }
 
@@ -407,7 +435,7 @@ export class Database {
     return byteOffset(entry) + valueOffset(getWord(this.#arena, entry, ENTRY_KEY_LENGTH), meta);
   }
 
-  // Facts about an entry --------------------------------------------------------------------------------------------
+  // Facts about an entry ------------------------------------------------------------------------------------
 
   typeOf(entry: Ref): number {
     return typeOfMeta(getWord(this.#arena, entry, ENTRY_META));
@@ -439,7 +467,8 @@ export class Database {
 
   /** Bytes that the allocator holds for the key and its string value. */
   memoryOf(entry: Ref): number {
-    const apart = (getWord(this.#arena, entry, ENTRY_META) & FLAG_APART) !== 0 ? getApart(this.#arena, entry) : 0;
+    const apart =
+      (getWord(this.#arena, entry, ENTRY_META) & FLAG_APART) !== 0 ? getApart(this.#arena, entry) : 0;
     return this.#allocator.usableBytes(entry) + (apart === 0 ? 0 : this.#allocator.usableBytes(apart));
   }
 
@@ -456,7 +485,11 @@ export class Database {
         assert(entryBytes(keyLength, meta, this.tailBytes(entry)) <= this.#allocator.usableBytes(entry));
         if ((meta & FLAG_EXPIRES) === 0) return;
         expiring++;
-        assert.equal(this.#expiring.at(getExpiryIndex(this.#arena, entry)), entry, 'an expiring key knows its place');
+        assert.equal(
+          this.#expiring.at(getExpiryIndex(this.#arena, entry)),
+          entry,
+          'an expiring key knows its place',
+        );
       });
     }
     assert.equal(expiring, this.#expiring.count, 'keys that expire');

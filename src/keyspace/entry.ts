@@ -145,4 +145,3 @@ export function setApart(arena: Arena, entry: Ref, block: Ref): void {
   const keyLength = getWord(arena, entry, ENTRY_KEY_LENGTH);
   setWord(arena, entry, valueOffset(keyLength, getWord(arena, entry, ENTRY_META)) >>> 2, block);
 }
-

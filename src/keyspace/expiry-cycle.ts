@@ -1,10 +1,10 @@
 /**
  * Deletes keys whose time has passed although nobody asks for them (Redis 7.0 expire.c, activeExpireCycle).
  *
- * It looks at a small sample of the keys that expire, and goes on with a database while many of the sample were
- * dead: the share of dead keys that wait stays at about a tenth, and looking costs next to nothing when there are
- * few. Redis draws its samples from a hash table; here they follow each other through the index of expiring keys,
- * so a round of samples looks at every key once.
+ * It looks at a small sample of the keys that expire, and goes on with a database while many of the sample
+ * were dead: the share of dead keys that wait stays at about a tenth, and looking costs next to nothing when
+ * there are few. Redis draws its samples from a hash table; here they follow each other through the index of
+ * expiring keys, so a round of samples looks at every key once.
  */
 import type { Clock } from '../util/clock.ts';
 import type { Database } from './database.ts';
@@ -79,8 +79,9 @@ function expireAll(
 /**
  * Looks at the next keys of the database's index, deletes the dead ones and returns how many there were.
  *
- * The cursor, the number of keys left in the round, goes down. Deleting moves the index's last key into the gap:
- * one that the round has seen already, and none is passed over, whoever deletes keys between two samples.
+ * The cursor, the number of keys left in the round, goes down. Deleting moves the index's last key into the
+ * gap: one that the round has seen already, and none is passed over, whoever deletes keys between two
+ * samples.
  */
 function expireSample(keyspace: Keyspace, database: Database, sampledCount: number): number {
   let cursor = Math.min(database.expiryCursor, database.expiringCount);

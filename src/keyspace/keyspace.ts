@@ -1,5 +1,6 @@
 /**
- * The keyspace: all databases of a server, as one thread sees them, and `changed()`, the gate that every write passes.
+ * The keyspace: all databases of a server, as one thread sees them, and `changed()`, the gate that every
+ * write passes.
  *
  * Header block, shared by all threads:
  *     word 0       number of databases
@@ -51,7 +52,14 @@ export interface KeyspaceObserver {
   /** A key was deleted because its time had passed: propagate its deletion. */
   keyExpired(database: Database, key: Uint8Array): void;
   /** An event of one of the classes in `notifyMask`. */
-  notify(eventClass: number, event: string, database: Database, key: Uint8Array, start: number, end: number): void;
+  notify(
+    eventClass: number,
+    event: string,
+    database: Database,
+    key: Uint8Array,
+    start: number,
+    end: number,
+  ): void;
   /** The entry is about to change and its state is not in the running snapshot yet. */
   preserve(database: Database, entry: Ref): void;
 }
@@ -68,13 +76,17 @@ export class Keyspace {
   readonly hashKey1: number;
   readonly #header: Ref;
   observer: KeyspaceObserver | undefined;
-  /** Changes, hits and misses since the lock was taken: small integers, for doubles in shared memory cost more. */
+  /**
+   * Changes, hits and misses since the lock was taken: small integers, for doubles in shared memory cost
+   * more.
+   */
   changeCount = 0;
   hitCount = 0;
   missCount = 0;
   /** The key whose hash is known already: that of the command to be run, when the engine has looked ahead. */
   expectedKey: Uint8Array | undefined;
   expectedStart = 0;
+  expectedEnd = 0;
   expectedHash = 0;
   /** Unix time in ms that expiry is judged by; set before each command. */
   now = 0;
@@ -132,28 +144,50 @@ export class Keyspace {
     return halfSipHash(this.hashKey0, this.hashKey1, key, start, end);
   }
 
-  // Changes -------------------------------------------------------------------------------------------------------
+  // Changes -------------------------------------------------------------------------------------------------
 
   /**
-   * The one gate of every change to a key, called after it: counts it, tells transactions that watch the key, and
-   * listeners of keyspace events.
+   * The one gate of every change to a key, called after it: counts it, tells transactions that watch the key,
+   * and listeners of keyspace events.
    * @param event the event's name as Redis has it (`set`, `del`, `expire`, …)
    */
-  changed(database: Database, key: Uint8Array, start: number, end: number, eventClass: number, event: string): void {
+  changed(
+    database: Database,
+    key: Uint8Array,
+    start: number,
+    end: number,
+    eventClass: number,
+    event: string,
+  ): void {
     this.changeCount++;
     if (this.arena.control[CONTROL_WATCHED_KEYS] !== 0) this.watches.touch(database.index, key, start, end);
-    if ((this.notifyMask & eventClass) !== 0) this.observer?.notify(eventClass, event, database, key, start, end);
+    if ((this.notifyMask & eventClass) !== 0)
+      this.observer?.notify(eventClass, event, database, key, start, end);
   }
 
-  /** An event that is no change by itself (`new`, `keymiss`), or the second one of a change already counted. */
-  event(database: Database, key: Uint8Array, start: number, end: number, eventClass: number, event: string): void {
-    if ((this.notifyMask & eventClass) !== 0) this.observer?.notify(eventClass, event, database, key, start, end);
+  /**
+   * An event that is no change by itself (`new`, `keymiss`), or the second one of a change already counted.
+   */
+  event(
+    database: Database,
+    key: Uint8Array,
+    start: number,
+    end: number,
+    eventClass: number,
+    event: string,
+  ): void {
+    if ((this.notifyMask & eventClass) !== 0)
+      this.observer?.notify(eventClass, event, database, key, start, end);
   }
 
-  /** A key was deleted because its time had passed. Its deletion is propagated, but is no change made by a client. */
+  /**
+   * A key was deleted because its time had passed. Its deletion is propagated, but is no change made by a
+   * client.
+   */
   expired(database: Database, key: Uint8Array): void {
     this.count('expired', 1);
-    if (this.arena.control[CONTROL_WATCHED_KEYS] !== 0) this.watches.touch(database.index, key, 0, key.length);
+    if (this.arena.control[CONTROL_WATCHED_KEYS] !== 0)
+      this.watches.touch(database.index, key, 0, key.length);
     this.observer?.keyExpired(database, key);
   }
 
@@ -161,14 +195,15 @@ export class Keyspace {
     this.observer?.preserve(database, entry);
   }
 
-  // Values ----------------------------------------------------------------------------------------------------------
+  // Values --------------------------------------------------------------------------------------------------
 
   /** Frees what an entry's value holds outside of the entry's own block. */
   freeValue(entry: Ref): void {
-    if ((getWord(this.arena, entry, ENTRY_META) & FLAG_APART) !== 0) this.allocator.free(getApart(this.arena, entry));
+    if ((getWord(this.arena, entry, ENTRY_META) & FLAG_APART) !== 0)
+      this.allocator.free(getApart(this.arena, entry));
   }
 
-  // Detached databases ------------------------------------------------------------------------------------------------
+  // Detached databases --------------------------------------------------------------------------------------
 
   newDatabaseHeader(): Ref {
     const header = this.allocator.allocate((DATABASE_WORDS + 2) * 4);
@@ -195,7 +230,8 @@ export class Keyspace {
     const header = getWord(this.arena, this.#header, DETACHED);
     if (header === 0) return false;
     const next = getWord(this.arena, header, DETACHED_NEXT);
-    if (new Database(this, -1, header).dismantle(shouldStop)) setWord(this.arena, this.#header, DETACHED, next);
+    if (new Database(this, -1, header).dismantle(shouldStop))
+      setWord(this.arena, this.#header, DETACHED, next);
     return true;
   }
 
@@ -210,7 +246,7 @@ export class Keyspace {
     return count;
   }
 
-  // Counters ----------------------------------------------------------------------------------------------------------
+  // Counters ------------------------------------------------------------------------------------------------
 
   counter(name: KeyspaceCounter): number {
     if (name === 'hits') return this.hitCount + getDouble(this.arena, this.#header, COUNTERS.hits);
@@ -228,7 +264,8 @@ export class Keyspace {
 
   /** Sets the counters to zero that CONFIG RESETSTAT forgets; `dirty` is no statistic. */
   resetStatistics(): void {
-    for (const name of Object.keys(COUNTERS) as KeyspaceCounter[]) if (name !== 'dirty') this.setCounter(name, 0);
+    for (const name of Object.keys(COUNTERS) as KeyspaceCounter[])
+      if (name !== 'dirty') this.setCounter(name, 0);
     this.hitCount = 0;
     this.missCount = 0;
   }

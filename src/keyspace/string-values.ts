@@ -1,8 +1,8 @@
 /**
  * String values: reading them, and the few ways they change.
  *
- * Integers are kept as their canonical text and marked with Redis' `int` encoding: GET copies the bytes, INCR reads
- * and writes up to 20 digits in place.
+ * Integers are kept as their canonical text and marked with Redis' `int` encoding: GET copies the bytes, INCR
+ * reads and writes up to 20 digits in place.
  */
 import { strict as assert } from 'node:assert';
 import type { Ref } from '../memory/arena.ts';
@@ -40,7 +40,10 @@ import type { Keyspace } from './keyspace.ts';
 const INT64_DIGITS_MAX = 20;
 /** Longer strings than this are `raw` (object.c, OBJ_ENCODING_EMBSTR_SIZE_LIMIT). */
 const EMBSTR_BYTES_MAX = 44;
-/** A string that grows gets this much room ahead: doubling up to 1 MiB, then 1 MiB more (sds.c, sdsMakeRoomFor). */
+/**
+ * A string that grows gets this much room ahead: doubling up to 1 MiB, then 1 MiB more (sds.c,
+ * sdsMakeRoomFor).
+ */
 const GROWTH_BYTES_MAX = 1024 * 1024;
 /** Integers from 0 to below this are shared objects in Redis. */
 const SHARED_INTEGERS = 10_000;
@@ -85,7 +88,9 @@ export class StringValues {
     return value >= 0 && value < SHARED_INTEGERS;
   }
 
-  /** Gives another key, which must not exist, the same value in the same encoding, without the expiry time. */
+  /**
+   * Gives another key, which must not exist, the same value in the same encoding, without the expiry time.
+   */
   copyTo(entry: Ref, target: Database, key: Uint8Array, start: number, end: number): Ref {
     const { bytes, start: from, end: to } = this.#borrowed(entry);
     target.find(key, start, end);
@@ -180,7 +185,12 @@ export class StringValues {
     let shaped = entry;
     if (typeOfMeta(meta) !== TYPE_STRING) shaped = this.#becomeString(database, entry);
     shaped = this.#fit(database, shaped, end - start, 0, false);
-    setWord(this.#arena, shaped, ENTRY_META, withEncoding(getWord(this.#arena, shaped, ENTRY_META), encoding));
+    setWord(
+      this.#arena,
+      shaped,
+      ENTRY_META,
+      withEncoding(getWord(this.#arena, shaped, ENTRY_META), encoding),
+    );
     copyBytes(this.#bytes, this.#offset, value, start, end);
     return shaped;
   }
@@ -194,7 +204,12 @@ export class StringValues {
     if (encodingOfMeta(meta) === ENCODING_INT && current.end - current.start === integerLength(value)) {
       database.willChange(entry);
       if ((meta & FLAG_UNSHARED) !== 0) {
-        setWord(this.#arena, entry, ENTRY_META, withEncoding(getWord(this.#arena, entry, ENTRY_META), ENCODING_INT));
+        setWord(
+          this.#arena,
+          entry,
+          ENTRY_META,
+          withEncoding(getWord(this.#arena, entry, ENTRY_META), ENCODING_INT),
+        );
       }
       writeInteger(current.bytes, current.start, value);
       return entry;
@@ -206,18 +221,28 @@ export class StringValues {
   #becomeString(database: Database, entry: Ref): Ref {
     const meta = getWord(this.#arena, entry, ENTRY_META);
     assert((meta & FLAG_APART) === 0);
-    return database.reshape(entry, makeMeta(TYPE_STRING, ENCODING_RAW, meta & FLAG_EXPIRES, meta >>> 16), 0, 0);
+    return database.reshape(
+      entry,
+      makeMeta(TYPE_STRING, ENCODING_RAW, meta & FLAG_EXPIRES, meta >>> 16),
+      0,
+      0,
+    );
   }
 
   /**
-   * Makes the value `length` bytes long and hands its bytes out for writing; bytes beyond the old length are zero.
-   * The encoding becomes `raw`, as it does in Redis for values that are edited in place.
+   * Makes the value `length` bytes long and hands its bytes out for writing; bytes beyond the old length are
+   * zero. The encoding becomes `raw`, as it does in Redis for values that are edited in place.
    */
   edit(database: Database, entry: Ref, length: number, view: BorrowedBytes): Ref {
     database.willChange(entry);
     const oldLength = this.length(entry);
     const shaped = this.#fit(database, entry, length, Math.min(oldLength, length), length > oldLength);
-    setWord(this.#arena, shaped, ENTRY_META, withEncoding(getWord(this.#arena, shaped, ENTRY_META), ENCODING_RAW));
+    setWord(
+      this.#arena,
+      shaped,
+      ENTRY_META,
+      withEncoding(getWord(this.#arena, shaped, ENTRY_META), ENCODING_RAW),
+    );
     view.bytes = this.#bytes;
     view.start = this.#offset;
     view.end = this.#offset + length;
@@ -277,7 +302,13 @@ export class StringValues {
     const shaped = database.reshape(entry, meta & ~FLAG_APART, length, 0);
     this.#bytes = bytesOf(arena, shaped);
     this.#offset = database.tailOffset(shaped);
-    copyBytes(this.#bytes, this.#offset, bytesOf(arena, block), byteOffset(block), byteOffset(block) + keptBytes);
+    copyBytes(
+      this.#bytes,
+      this.#offset,
+      bytesOf(arena, block),
+      byteOffset(block),
+      byteOffset(block) + keptBytes,
+    );
     this.#allocator.free(block);
     setWord(arena, shaped, ENTRY_VALUE, length);
     return shaped;

@@ -6,8 +6,8 @@
  *     │ hash, database, key    │───────────────────▶│ next of key, client's marker │──▶ …
  *     └────────────────────────┘                    └──────────────────────────────┘
  *
- * A client's marker is a block of its own (a word that becomes 1 when a watched key changes), so this layer knows
- * nothing of clients. With no key watched, a write pays one comparison.
+ * A client's marker is a block of its own (a word that becomes 1 when a watched key changes), so this layer
+ * knows nothing of clients. With no key watched, a write pays one comparison.
  */
 import { strict as assert } from 'node:assert';
 import type { Arena, Ref } from '../memory/arena.ts';
@@ -108,7 +108,11 @@ export class Watches {
       this.#table.insert(watched);
       arena.control[CONTROL_WATCHED_KEYS] = this.#table.count;
     }
-    for (let link = getWord(arena, watched, KEY_LINKS); link !== 0; link = getWord(arena, link, LINK_NEXT_OF_KEY)) {
+    for (
+      let link = getWord(arena, watched, KEY_LINKS);
+      link !== 0;
+      link = getWord(arena, link, LINK_NEXT_OF_KEY)
+    ) {
       if (getWord(arena, link, LINK_MARKER) === marker) return;
     }
     const link = this.#allocator.allocate(LINK_BYTES);
@@ -157,7 +161,12 @@ export class Watches {
   /** The key changed: marks every client that watches it. */
   touch(databaseIndex: number, key: Uint8Array, start: number, end: number): void {
     const length = this.#setName(databaseIndex, key, start, end);
-    const watched = this.#table.find(this.#name, 0, length, halfSipHash(this.#hashKey0, this.#hashKey1, this.#name, 0, length));
+    const watched = this.#table.find(
+      this.#name,
+      0,
+      length,
+      halfSipHash(this.#hashKey0, this.#hashKey1, this.#name, 0, length),
+    );
     if (watched !== 0) this.#markAll(watched);
   }
 
@@ -170,7 +179,10 @@ export class Watches {
       this.#table.visitGroupAt(group, (watched) => {
         const name = this.#nameOf(watched);
         const index = name.readInt32LE(0);
-        if ((databaseIndex === -1 || databaseIndex === index) && isTouched(index, name.subarray(DATABASE_BYTES))) {
+        if (
+          (databaseIndex === -1 || databaseIndex === index) &&
+          isTouched(index, name.subarray(DATABASE_BYTES))
+        ) {
           this.#markAll(watched);
         }
       });

@@ -7,17 +7,19 @@
  *     │ 512 pages  │ class 24  │                  │ block│
  *     └────────────┴───────────┴──────────────────┴──────┴───────────────────────────────
  *
- * - Up to 32 KiB a block comes from a *span* of 1–32 pages that serves one size class; larger blocks are spans of
- *   their own. Classes are 8 bytes apart up to 128, then four per doubling: at most 1/5 of a block is lost.
- * - A span whose last block is freed becomes a *free span*, merges with free neighbours, and serves any class.
- *   Free spans hang in bins by length; `release()` gives their pages back to the operating system.
- * - The page table at the head of each segment has a record of 8 words per page. Only the first and the last page of
- *   a span have full records; the inner pages of a small span hold the distance to its first page.
- * - `beginCompaction()` marks the sparsest spans as *evacuated*: nothing is allocated there, whoever owns movable
- *   blocks moves them (`shouldMove`), and an empty span is free again.
+ * - Up to 32 KiB a block comes from a *span* of 1–32 pages that serves one size class; larger blocks are
+ *   spans of their own. Classes are 8 bytes apart up to 128, then four per doubling: at most 1/5 of a block
+ *   is lost.
+ * - A span whose last block is freed becomes a *free span*, merges with free neighbours, and serves any
+ *   class. Free spans hang in bins by length; `release()` gives their pages back to the operating system.
+ * - The page table at the head of each segment has a record of 8 words per page. Only the first and the last
+ *   page of a span have full records; the inner pages of a small span hold the distance to its first page.
+ * - `beginCompaction()` marks the sparsest spans as *evacuated*: nothing is allocated there, whoever owns
+ *   movable blocks moves them (`shouldMove`), and an empty span is free again.
  *
- * Invariants (checkInvariants): spans tile a segment; free spans that touch are one backed, one released; a span is in
- * its class's list exactly when it has a free block and is not evacuated; the counters equal the sums over spans.
+ * Invariants (checkInvariants): spans tile a segment; free spans that touch are one backed, one released; a
+ * span is in its class's list exactly when it has a free block and is not evacuated; the counters equal the
+ * sums over spans.
  *
  * Everything here runs under the store's lock. After tcmalloc's page heap and central free lists.
  */
@@ -100,7 +102,10 @@ function spanPagesOf(blockBytes: number): number {
   return SPAN_PAGES_MAX;
 }
 
-/** Gives pages back to the operating system: `length` bytes at `offset` of the segment are not needed any more. */
+/**
+ * Gives pages back to the operating system: `length` bytes at `offset` of the segment are not needed any
+ * more.
+ */
 export type ReleasePages = (segment: Uint8Array, offset: number, length: number) => void;
 
 /** What the spans of one size class hold. */
@@ -236,7 +241,7 @@ export class Allocator {
     return CLASS_BYTES[CLASS_OF_UNITS[(byteCount + 7) >>> 3]!]!;
   }
 
-  // Large blocks ------------------------------------------------------------------------------------------------
+  // Large blocks --------------------------------------------------------------------------------------------
 
   #allocateLarge(byteCount: number): Ref {
     if (byteCount > BLOCK_BYTES_MAX) throw new OutOfMemoryError(byteCount);
@@ -265,7 +270,7 @@ export class Allocator {
     if (used > this.#counters[COUNTER_PEAK_BYTES]!) this.#counters[COUNTER_PEAK_BYTES] = used;
   }
 
-  // Small spans -------------------------------------------------------------------------------------------------
+  // Small spans ---------------------------------------------------------------------------------------------
 
   #newSmallSpan(sizeClass: number): number {
     const pages = CLASS_PAGES[sizeClass]!;
@@ -313,7 +318,7 @@ export class Allocator {
     if (next !== 0) this.#setRecord(next, PREVIOUS, previous);
   }
 
-  // Free spans --------------------------------------------------------------------------------------------------
+  // Free spans ----------------------------------------------------------------------------------------------
 
   /** Takes `pages` adjacent pages out of the free spans; grows the arena when none is long enough. */
   #takeSpan(pages: number): number {
@@ -442,11 +447,11 @@ export class Allocator {
     this.arena.words[page >>> PAGE_INDEX_SHIFT]![((page & PAGE_INDEX_MASK) << 3) + field] = value;
   }
 
-  // Giving memory back --------------------------------------------------------------------------------------------
+  // Giving memory back --------------------------------------------------------------------------------------
 
   /**
-   * Gives pages of free spans back to the operating system until at most `keepBytes` of them are backed, at most
-   * `bytesMax` in one call. Returns the bytes released.
+   * Gives pages of free spans back to the operating system until at most `keepBytes` of them are backed, at
+   * most `bytesMax` in one call. Returns the bytes released.
    */
   release(releasePages: ReleasePages, keepBytes: number, bytesMax: number): number {
     let released = 0;
@@ -522,11 +527,11 @@ export class Allocator {
     return figures;
   }
 
-  // Compaction ----------------------------------------------------------------------------------------------------
+  // Compaction ----------------------------------------------------------------------------------------------
 
   /**
-   * Marks the sparsest spans for evacuation, as many as the free blocks of the others can take. Returns how many bytes
-   * of spans that would free; nothing is marked while it is less than `bytesMin`.
+   * Marks the sparsest spans for evacuation, as many as the free blocks of the others can take. Returns how
+   * many bytes of spans that would free; nothing is marked while it is less than `bytesMin`.
    */
   beginCompaction(bytesMin: number): number {
     let gain = 0;

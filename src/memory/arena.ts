@@ -5,11 +5,11 @@
  *     ┌── segment: 5 bits ──┬────── offset in the segment: 27 bits ──────┐
  *
  * - 0 is "no reference": the first pages of segment 0 hold the page table.
- * - A segment's byte offsets fit in int32, which V8 indexes fastest. The operating system commits a page when it is
- *   first touched, so an empty segment costs nothing.
- * - Threads attach by receiving the buffers. A thread that adds a segment broadcasts it while it holds the store's
- *   lock and raises the count in the control block; another thread picks it up in `refresh()`, right after it has
- *   taken the lock, so it never meets a reference into a segment that it does not have.
+ * - A segment's byte offsets fit in int32, which V8 indexes fastest. The operating system commits a page when
+ *   it is first touched, so an empty segment costs nothing.
+ * - Threads attach by receiving the buffers. A thread that adds a segment broadcasts it while it holds the
+ *   store's lock and raises the count in the control block; another thread picks it up in `refresh()`, right
+ *   after it has taken the lock, so it never meets a reference into a segment that it does not have.
  *
  * References at or above 2^31 are negative as int32; `>>>` and `&` make that invisible.
  */
@@ -42,7 +42,10 @@ interface Announcement {
 let channelSerial = 0;
 
 export class Arena {
-  /** Views by segment: 32-bit words, bytes, doubles. Index them with the helpers' formulas only in memory/ and structures/. */
+  /**
+   * Views by segment: 32-bit words, bytes, doubles. Index them with the helpers' formulas only in memory/ and
+   * structures/.
+   */
   readonly words: Int32Array[] = [];
   readonly bytes: Uint8Array[] = [];
   readonly doubles: Float64Array[] = [];
@@ -61,7 +64,8 @@ export class Arena {
     this.counters = new Float64Array(handle.control);
     this.#channelName = handle.channelName;
     this.#channel = new BroadcastChannel(handle.channelName);
-    // A turn of the event loop takes announcements off the channel as well; `refresh` would not see them any more.
+    // A turn of the event loop takes announcements off the channel as well; `refresh` would not see them any
+    // more.
     this.#channel.onmessage = (event) => this.#accept((event as { data: Announcement }).data);
     this.#channel.unref();
     for (const segment of handle.segments) this.#attach(segment);
@@ -93,7 +97,10 @@ export class Arena {
     return this.words.length;
   }
 
-  /** Adds a segment and returns its index, or -1 when the arena or the address space is full. Called under the store's lock. */
+  /**
+   * Adds a segment and returns its index, or -1 when the arena or the address space is full. Called under the
+   * store's lock.
+   */
   addSegment(): number {
     this.refresh();
     if (this.words.length === SEGMENTS_MAX) return -1;

@@ -1,8 +1,8 @@
 /**
  * The control block: the fixed words at the start of everything shared. One table of who owns which word.
  *
- * Int32 words unless a line says double; a double at index d covers words 2d and 2d+1. Everything is written under the
- * store's lock, except the words marked "atomic".
+ * Int32 words unless a line says double; a double at index d covers words 2d and 2d+1. Everything is written
+ * under the store's lock, except the words marked "atomic".
  */
 
 export const CONTROL_BYTES = 64 * 1024;

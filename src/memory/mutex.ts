@@ -4,12 +4,14 @@
  *     FREE ──lock──▶ LOCKED ──somebody waits──▶ CONTENDED ──unlock──▶ FREE, wake one
  *                                                   └─unlock while a waiter starves──▶ HANDED, wake one
  *
- * Why not the plain three-state mutex: an unlocking serving thread takes the lock again long before a woken waiter
- * runs, so the persistence thread would starve. A waiter that was woken and lost counts as starving; from then on an
- * unlock leaves the lock in HANDED, which a newcomer cannot take: only a thread that has waited can.
+ * Why not the plain three-state mutex: an unlocking serving thread takes the lock again long before a woken
+ * waiter runs, so the persistence thread would starve. A waiter that was woken and lost counts as starving;
+ * from then on an unlock leaves the lock in HANDED, which a newcomer cannot take: only a thread that has
+ * waited can.
  *
  * The owner's thread number is on record, so that the supervisor knows whether a thread died inside.
- * After Ulrich Drepper, "Futexes Are Tricky" (mutex 2), with the hand-over of Go's `sync.Mutex` starvation mode.
+ * After Ulrich Drepper, "Futexes Are Tricky" (mutex 2), with the hand-over of Go's `sync.Mutex` starvation
+ * mode.
  */
 import { strict as assert } from 'node:assert';
 
@@ -72,6 +74,16 @@ export class Mutex {
     }
     if (Atomics.exchange(this.#words, this.#state, FREE) === CONTENDED)
       Atomics.notify(this.#words, this.#state, 1);
+  }
+
+  /** Does something while holding the lock. */
+  hold<Result>(action: () => Result): Result {
+    this.lock();
+    try {
+      return action();
+    } finally {
+      this.unlock();
+    }
   }
 
   /** Thread number of the holder, 0 when free. */

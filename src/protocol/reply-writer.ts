@@ -1,9 +1,10 @@
 /**
- * Replies into bytes, for RESP2 and RESP3. One writer per thread; the replies of a wake-up follow each other in its
- * buffer, and the server sends each client its stretch.
+ * Replies into bytes, for RESP2 and RESP3. One writer per thread; the replies of a wake-up follow each other
+ * in its buffer, and the server sends each client its stretch.
  *
- * Types that RESP2 does not have are written as Redis 7.0 writes them for old clients: a map as a flat array, a set and a
- * push as an array, a double and a big number as a bulk string, a boolean as an integer, null as `$-1` or `*-1`.
+ * Types that RESP2 does not have are written as Redis 7.0 writes them for old clients: a map as a flat array,
+ * a set and a push as an array, a double and a big number as a bulk string, a boolean as an integer, null as
+ * `$-1` or `*-1`.
  */
 import { copyBytes } from '../util/bytes.ts';
 import { formatDouble, writeInteger } from '../util/numbers.ts';

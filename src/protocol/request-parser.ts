@@ -1,5 +1,6 @@
 /**
- * Requests out of bytes: RESP arrays of bulk strings, and inline commands (a line of words, for nc and telnet).
+ * Requests out of bytes: RESP arrays of bulk strings, and inline commands (a line of words, for nc and
+ * telnet).
  *
  *     *2\r\n $3\r\n GET\r\n $4\r\n name\r\n        GET name\n
  *     └─────────────── frame ──────────────┘        └ inline ┘
@@ -10,12 +11,13 @@
  *     position   next byte to look at
  *     end        bytes received
  *
- * A frame that is complete costs no memory at all. Of one that is not, the arguments found so far are kept (relative to
- * `start`, for the input moves), so nothing is ever parsed twice: a million arguments may come byte by byte.
+ * A frame that is complete costs no memory at all. Of one that is not, the arguments found so far are kept
+ * (relative to `start`, for the input moves), so nothing is ever parsed twice: a million arguments may come
+ * byte by byte.
  *
  * Limits, error texts and what closes a connection follow Redis 7.0 networking.c, processInlineBuffer and
- * processMultibulkBuffer, including that a header line ends at the first CR (its LF is not looked at) and that a NUL
- * byte hides the rest of the line.
+ * processMultibulkBuffer, including that a header line ends at the first CR (its LF is not looked at) and
+ * that a NUL byte hides the rest of the line.
  */
 import { splitArguments } from '../util/split-args.ts';
 import { parseInt64, parseInteger } from '../util/numbers.ts';
@@ -67,8 +69,9 @@ interface PartialRequest {
 }
 
 /**
- * How many requests are parsed before they are run: what one turn under the store's lock executes at most. Large enough
- * that the lock costs nothing, small enough that the requests stay in the first-level cache (measured: 128 is slower).
+ * How many requests are parsed before they are run: what one turn under the store's lock executes at most.
+ * Large enough that the lock costs nothing, small enough that the requests stay in the first-level cache
+ * (measured: 128 is slower).
  */
 export const BATCH_REQUESTS_MAX = 32;
 
@@ -84,8 +87,8 @@ export class RequestParser {
 
   /**
    * Parses what is complete into the batch, from place `first` on, and returns how many requests that was;
-   * `input.start` is behind them. A client that has not authenticated gets one at a time, for AUTH changes what the
-   * next may be.
+   * `input.start` is behind them. A client that has not authenticated gets one at a time, for AUTH changes
+   * what the next may be.
    */
   parseBatch(input: Input, isAuthenticated: boolean, first = 0): number {
     this.error = '';
@@ -263,7 +266,10 @@ function adopt(found: Request, request: Request, input: Input): void {
     request.push(found.start(i) + input.start, found.end(i) + input.start);
 }
 
-/** The count of a header `*d` with 1 to 9 arguments that is all there, which most are; UNKNOWN for every other. */
+/**
+ * The count of a header `*d` with 1 to 9 arguments that is all there, which most are; UNKNOWN for every
+ * other.
+ */
 function shortCount(buffer: Uint8Array, start: number, end: number): number {
   if (start + 4 > end || buffer[start + 2] !== CR) return UNKNOWN;
   const count = buffer[start + 1]! - DIGIT_0;

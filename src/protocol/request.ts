@@ -7,7 +7,10 @@ export class Request {
   /** What the offsets point into: borrowed, valid until the command has run. */
   buffer: Buffer = EMPTY;
   count = 0;
-  /** Hash of the first key, and the first entry of its bucket, when the engine has looked ahead (engine/read-ahead.ts). */
+  /**
+   * Hash of the first key, and the first entry of its bucket, when the engine has looked ahead
+   * (engine/read-ahead.ts).
+   */
   keyIndex = 0;
   keyHash = 0;
   bucketHead = 0;

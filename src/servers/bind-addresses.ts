@@ -36,7 +36,10 @@ function tcpAddress(text: string, port: number): ListenAddress[] {
   return [];
 }
 
-/** Puts addresses in place of host names in `bind`, once at start: serving threads cannot wait for a name server. */
+/**
+ * Puts addresses in place of host names in `bind`, once at start: serving threads cannot wait for a name
+ * server.
+ */
 export async function resolveBindNames(config: Config): Promise<string | undefined> {
   const resolved: string[] = [];
   for (const text of config.values.bind) {
@@ -48,7 +51,8 @@ export async function resolveBindNames(config: Config): Promise<string | undefin
     try {
       for (const { address } of await lookup(host, { all: true })) resolved.push(address);
     } catch {
-      if (!text.startsWith('-')) return `Could not create server TCP listening socket ${host}: Name or service not known`;
+      if (!text.startsWith('-'))
+        return `Could not create server TCP listening socket ${host}: Name or service not known`;
     }
   }
   if (resolved.join(' ') !== config.values.bind.join(' ')) return config.assign('bind', resolved);

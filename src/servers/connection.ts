@@ -1,4 +1,6 @@
-/** One client's connection in the thread that serves it: what was received, who it is, what waits to be sent. */
+/**
+ * One client's connection in the thread that serves it: what was received, who it is, what waits to be sent.
+ */
 import type { Session } from '../commands/session.ts';
 import type { Request } from '../protocol/request.ts';
 import { Input } from '../protocol/request-parser.ts';
@@ -21,7 +23,10 @@ export class Connection {
   ownedBytes = 0;
   /** The address of `input.buffer` while it is owned (epoll transport). */
   inputAddress = 0;
-  /** Requests that were parsed and have to wait: for the end of a pause, or for the client to read its replies. */
+  /**
+   * Requests that were parsed and have to wait: for the end of a pause, or for the client to read its
+   * replies.
+   */
   deferred: Request[] = [];
   /** The protocol error that follows them. */
   deferredError = '';

@@ -1,6 +1,7 @@
 /**
- * The periodic duties (Redis: serverCron, databasesCron), ten times a second; while one of them has more to do than fits
- * its slice, every few milliseconds. Each duty is bounded, so that no client waits for them noticeably.
+ * The periodic duties (Redis: serverCron, databasesCron), ten times a second; while one of them has more to
+ * do than fits its slice, every few milliseconds. Each duty is bounded, so that no client waits for them
+ * noticeably.
  */
 import { Compaction } from '../keyspace/compaction.ts';
 import { activeExpireCycle } from '../keyspace/expiry-cycle.ts';
@@ -10,12 +11,15 @@ import type { ThreadParts } from './thread-parts.ts';
 
 /** What one duty may take of one round. */
 const SLICE_MICROS_MAX = 1000;
-/** While there is more to do the duties take a slice, and leave the thread alone for about three times as long. */
+/**
+ * While there is more to do the duties take a slice, and leave the thread alone for about three times as
+ * long.
+ */
 const BUSY_PAUSE_MILLIS = 4;
 const REHASH_GROUPS_PER_LOOK = 100;
 /** Free memory that is kept for what comes next, at least and as a share of the spans in use. */
-const KEPT_FREE_BYTES = 8 * 1024 * 1024;
-const KEPT_FREE_RATIO = 0.05;
+const KEPT_FREE_BYTES = 2 * 1024 * 1024;
+const KEPT_FREE_RATIO = 0.02;
 /** Released in one round: a madvise of that much stays under a millisecond. */
 const RELEASE_BYTES_MAX = 4 * 1024 * 1024;
 /** Clients postponed by CLIENT PAUSE are looked after this often. */

@@ -6,12 +6,24 @@
  *       accept; read each ready socket once and run what it sent            (serving-core.ts, receive)
  *       the duties of the end of a wake-up: log, fsync, send the replies     (serving-core.ts, endWakeUp)
  *
- * The thread never returns to Node's own loop while it serves: no promise or timer is used here. Reading is level-triggered
- * and one read per socket and wake-up, so a busy client cannot starve the others. All clients share one read buffer; a client has a buffer of its own only while its request is incomplete.
+ * The thread never returns to Node's own loop while it serves: no promise or timer is used here. Reading is
+ * level-triggered and one read per socket and wake-up, so a busy client cannot starve the others. All clients
+ * share one read buffer; a client has a buffer of its own only while its request is incomplete.
  */
 import { chmodSync } from 'node:fs';
 import type { ThreadParts } from './thread-parts.ts';
-import { AF_UNIX, EAGAIN, ECONNABORTED, EINTR, EMFILE, ENFILE, EPOLLERR, EPOLLHUP, EPOLLIN, EPOLLOUT } from '../system/libc.ts';
+import {
+  AF_UNIX,
+  EAGAIN,
+  ECONNABORTED,
+  EINTR,
+  EMFILE,
+  ENFILE,
+  EPOLLERR,
+  EPOLLHUP,
+  EPOLLIN,
+  EPOLLOUT,
+} from '../system/libc.ts';
 import type { EventBuffer, Libc, NativeBuffer, SocketAddress } from '../system/libc.ts';
 import { RequestParser } from '../protocol/request-parser.ts';
 import { formatAddress, isLoopback, listenAddresses } from './bind-addresses.ts';
@@ -27,11 +39,16 @@ const READ_BUFFER_BYTES = 256 * 1024;
 const READ_BYTES_MAX = 64 * 1024;
 /** With less room than this the requests are run first, and reading begins at the front again. */
 const READ_BYTES_MIN = 16 * 1024;
-/** A connection's own buffer, at least; and at most this much is set aside for bytes that are only announced. */
+/**
+ * A connection's own buffer, at least; and at most this much is set aside for bytes that are only announced.
+ */
 const OWN_BUFFER_BYTES_MIN = 1024;
 const ANNOUNCED_BYTES_MAX = 1024 * 1024;
 const EVENTS_PER_WAKE_UP = 1024;
-/** Accepted in one wake-up, so that a flood of connections does not stop the others (networking.c, MAX_ACCEPTS_PER_CALL). */
+/**
+ * Accepted in one wake-up, so that a flood of connections does not stop the others (networking.c,
+ * MAX_ACCEPTS_PER_CALL).
+ */
 const ACCEPTS_PER_WAKE_UP = 1000;
 /** epoll_wait returns after this long in any case. */
 const SLEEP_MILLIS_MAX = 1000;
@@ -75,9 +92,11 @@ export class EpollServer implements Transport {
     this.#core = core;
   }
 
-  // Listening -------------------------------------------------------------------------------------------------------
+  // Listening -----------------------------------------------------------------------------------------------
 
-  /** Opens the listening sockets: undefined, or the line for the log. `port` 0 in `ports` takes a free one. */
+  /**
+   * Opens the listening sockets: undefined, or the line for the log. `port` 0 in `ports` takes a free one.
+   */
   listen(port: number): string | undefined {
     const opened = this.#openAll(port);
     if (typeof opened === 'string') return opened;
@@ -111,7 +130,9 @@ export class EpollServer implements Transport {
     for (const wanted of listenAddresses(this.#parts.config, port)) {
       const { address } = wanted;
       if (address.family === AF_UNIX && !withUnixSocket) continue;
-      const opened = this.#open(address.family === AF_UNIX ? wanted : { ...wanted, address: { ...address, port: chosen } });
+      const opened = this.#open(
+        address.family === AF_UNIX ? wanted : { ...wanted, address: { ...address, port: chosen } },
+      );
       if (opened === undefined) continue;
       if (typeof opened === 'string') {
         this.#close(listeners);
@@ -132,13 +153,18 @@ export class EpollServer implements Transport {
       const reason = systemErrorName(-descriptor);
       if (address.family === AF_UNIX) return `Opening Unix socket: bind: ${reason}`;
       this.#parts.log.warning(
-        `Warning: Could not create server TCP listening socket ${wanted.text}:${address.port}: bind: ${reason}`,
+        'Warning: Could not create server TCP listening socket ' +
+          `${wanted.text}:${address.port}: bind: ${reason}`,
       );
       return wanted.isOptional ? undefined : `Failed listening on port ${address.port} (TCP), aborting.`;
     }
-    if (address.family === AF_UNIX && values.unixsocketperm !== 0) chmodSync(address.path, values.unixsocketperm);
+    if (address.family === AF_UNIX && values.unixsocketperm !== 0)
+      chmodSync(address.path, values.unixsocketperm);
     this.#libc.watch(this.#epoll, descriptor, EPOLLIN);
-    return { descriptor, address: address.family === AF_UNIX ? address : this.#libc.localAddress(descriptor) };
+    return {
+      descriptor,
+      address: address.family === AF_UNIX ? address : this.#libc.localAddress(descriptor),
+    };
   }
 
   #close(listeners: readonly Listener[]): void {
@@ -204,7 +230,7 @@ export class EpollServer implements Transport {
     for (const { descriptor } of this.#listeners) this.#libc.rewatch(this.#epoll, descriptor, EPOLLIN);
   }
 
-  // The loop --------------------------------------------------------------------------------------------------------
+  // The loop ------------------------------------------------------------------------------------------------
 
   /** Serves until the core has a stop code, and returns it. */
   run(): number {
@@ -215,7 +241,11 @@ export class EpollServer implements Transport {
       this.#endWakeUp();
       if (core.stopCode !== undefined) return core.stopCode;
 
-      const count = this.#libc.wait(this.#epoll, this.#events, Math.min(core.sleepMillis(), SLEEP_MILLIS_MAX));
+      const count = this.#libc.wait(
+        this.#epoll,
+        this.#events,
+        Math.min(core.sleepMillis(), SLEEP_MILLIS_MAX),
+      );
       for (let i = 0; i < count; i++) this.#handleEvent(this.#events.descriptor(i), this.#events.events(i));
       this.#endWakeUp();
       if (this.#acceptAgainAt !== 0) this.#resumeAccepting();
@@ -280,7 +310,9 @@ export class EpollServer implements Transport {
     else connection.ownedBytes = 0;
   }
 
-  /** Moves what is left of the input out of the shared read buffer, or lets an own buffer go that is used up. */
+  /**
+   * Moves what is left of the input out of the shared read buffer, or lets an own buffer go that is used up.
+   */
   #keepRest(connection: Connection): void {
     const { input } = connection;
     const rest = input.end - input.start;
@@ -323,7 +355,7 @@ export class EpollServer implements Transport {
     connection.ownedBytes = size;
   }
 
-  // Transport -------------------------------------------------------------------------------------------------------
+  // Transport -----------------------------------------------------------------------------------------------
 
   send(connection: Connection, bytes: Buffer, start: number, end: number): number {
     if (bytes !== this.#outputBuffer) {

@@ -1,8 +1,8 @@
 /**
  * The portable transport: the same serving core on `node:net`, for systems without epoll or FFI.
  *
- * Node's loop reads and calls back per socket; the duties of the end of a wake-up run in one `setImmediate` after all
- * sockets of the loop's turn were read, which is when `epoll-server.ts` does them.
+ * Node's loop reads and calls back per socket; the duties of the end of a wake-up run in one `setImmediate`
+ * after all sockets of the loop's turn were read, which is when `epoll-server.ts` does them.
  */
 import { chmodSync } from 'node:fs';
 import { createServer } from 'node:net';
@@ -44,7 +44,7 @@ export class NodeServer implements Transport {
     this.#core = core;
   }
 
-  // Listening -------------------------------------------------------------------------------------------------------
+  // Listening -----------------------------------------------------------------------------------------------
 
   /** Opens the listening sockets: undefined, or the line for the log. */
   async listen(port: number): Promise<string | undefined> {
@@ -68,7 +68,9 @@ export class NodeServer implements Transport {
     const { values } = this.#parts.config;
     const { address } = wanted;
     const backlog = values['tcp-backlog'];
-    const server = createServer({ allowHalfOpen: true, noDelay: true }, (socket) => this.#accept(socket, address.family));
+    const server = createServer({ allowHalfOpen: true, noDelay: true }, (socket) =>
+      this.#accept(socket, address.family),
+    );
     return new Promise((resolve) => {
       server.once('error', (error: NodeJS.ErrnoException) => {
         const reason = systemErrorName(-(error.errno ?? 0));
@@ -84,8 +86,11 @@ export class NodeServer implements Transport {
       const onListening = (): void => {
         this.#servers.push(server);
         server.removeAllListeners('error');
-        server.on('error', (error) => this.#parts.log.warning(`Accepting client connection: ${error.message}`));
-        if (address.family === AF_UNIX && values.unixsocketperm !== 0) chmodSync(address.path, values.unixsocketperm);
+        server.on('error', (error) =>
+          this.#parts.log.warning(`Accepting client connection: ${error.message}`),
+        );
+        if (address.family === AF_UNIX && values.unixsocketperm !== 0)
+          chmodSync(address.path, values.unixsocketperm);
         resolve(undefined);
       };
       if (address.family === AF_UNIX) {
@@ -112,8 +117,12 @@ export class NodeServer implements Transport {
     const keepAliveSeconds = this.#parts.config.values['tcp-keepalive'];
     if (!isUnixSocket && keepAliveSeconds > 0) socket.setKeepAlive(true, keepAliveSeconds * 1000);
     const opened = this.#core.open({
-      address: isUnixSocket ? `${unixsocket}:0` : formatHostPort(socket.remoteAddress ?? '', socket.remotePort ?? 0),
-      localAddress: isUnixSocket ? `${unixsocket}:0` : formatHostPort(socket.localAddress ?? '', socket.localPort ?? 0),
+      address: isUnixSocket
+        ? `${unixsocket}:0`
+        : formatHostPort(socket.remoteAddress ?? '', socket.remotePort ?? 0),
+      localAddress: isUnixSocket
+        ? `${unixsocket}:0`
+        : formatHostPort(socket.localAddress ?? '', socket.localPort ?? 0),
       isLoopback: isLoopback(socket.remoteAddress ?? ''),
       isUnixSocket,
       descriptor: -1,
@@ -134,7 +143,7 @@ export class NodeServer implements Transport {
     socket.on('close', () => this.#core.close(opened));
   }
 
-  // Reading ---------------------------------------------------------------------------------------------------------
+  // Reading -------------------------------------------------------------------------------------------------
 
   #receive(connection: Connection, chunk: Buffer): void {
     const { input } = connection;
@@ -172,7 +181,9 @@ export class NodeServer implements Transport {
     const { input } = connection;
     const rest = input.end - input.start;
     const expected = Math.min(RequestParser.expectedBytes(input), Math.max(ANNOUNCED_BYTES_MAX, rest));
-    const own = Buffer.allocUnsafeSlow(Math.max(OWN_BUFFER_BYTES_MIN, rest * 2, rest + room, rest + expected));
+    const own = Buffer.allocUnsafeSlow(
+      Math.max(OWN_BUFFER_BYTES_MIN, rest * 2, rest + room, rest + expected),
+    );
     input.buffer.copy(own, 0, input.start, input.end);
     input.buffer = own;
     input.start = 0;
@@ -180,7 +191,7 @@ export class NodeServer implements Transport {
     connection.ownedBytes = own.length;
   }
 
-  // The loop --------------------------------------------------------------------------------------------------------
+  // The loop ------------------------------------------------------------------------------------------------
 
   /** Serves until the core has a stop code, and returns it. */
   run(): Promise<number> {
@@ -249,7 +260,7 @@ export class NodeServer implements Transport {
     }, millis);
   }
 
-  // Transport -------------------------------------------------------------------------------------------------------
+  // Transport -----------------------------------------------------------------------------------------------
 
   send(connection: Connection, bytes: Buffer, start: number, end: number): number {
     const socket = connection.handle as Socket;

@@ -1,4 +1,7 @@
-/** The server as commands see it: INFO, SHUTDOWN, passwords, flushing; and the wiring of all services of a thread. */
+/**
+ * The server as commands see it: INFO, SHUTDOWN, passwords, flushing; and the wiring of all services of a
+ * thread.
+ */
 import { createHash, timingSafeEqual } from 'node:crypto';
 import type { Call } from '../commands/call.ts';
 import type { MemoryFigures, ServerService, Services } from '../commands/services.ts';
@@ -15,11 +18,7 @@ import { rewriteConfigFile } from '../config/rewrite.ts';
 import { Clients } from '../engine/clients.ts';
 import { SharedConfig } from '../engine/config-service.ts';
 import { buildInfo } from '../engine/info.ts';
-import {
-  STATE_ACTIVE_EXPIRE_OFF,
-  STATE_CLIENT_BYTES,
-  STATE_STARTUP_BYTES,
-} from '../engine/shared-state.ts';
+import { STATE_ACTIVE_EXPIRE_OFF, STATE_CLIENT_BYTES, STATE_STARTUP_BYTES } from '../engine/shared-state.ts';
 import { Transactions } from '../engine/transactions.ts';
 import type { ReleasePages } from '../memory/allocator.ts';
 import type { ServingCore, Transport } from './serving-core.ts';
@@ -55,7 +54,10 @@ export function connectServices(wiring: ServiceParts): void {
       },
       now: () => keyspace.now,
     }),
-    transactions: new Transactions({ keyspace, runQueued: (call: Call, queued) => engine.runQueued(call, queued) }),
+    transactions: new Transactions({
+      keyspace,
+      runQueued: (call: Call, queued) => engine.runQueued(call, queued),
+    }),
     config: new SharedConfig({
       allocator,
       config,
@@ -82,7 +84,16 @@ class LocalServer implements ServerService {
   }
 
   info(sections: readonly string[]): string {
-    const { statistics, keyspace, allocator, config, clientTable, engine, clock, process: facts } = this.#parts;
+    const {
+      statistics,
+      keyspace,
+      allocator,
+      config,
+      clientTable,
+      engine,
+      clock,
+      process: facts,
+    } = this.#parts;
     return buildInfo(
       {
         statistics,
@@ -111,7 +122,8 @@ class LocalServer implements ServerService {
   }
 
   shutdown(): void {
-    // Without persistence there is nothing that could be saved or fail; SAVE, NOW and FORCE all end the server.
+    // Without persistence there is nothing that could be saved or fail; SAVE, NOW and FORCE all end the
+    // server.
     this.#parts.log.warning('User requested shutdown...');
     this.#core.stopCode = 0;
   }
@@ -139,7 +151,8 @@ class LocalServer implements ServerService {
   swapDatabases(first: number, second: number): void {
     const { keyspace } = this.#parts;
     if (first === second) return;
-    const isInEither = (_: number, key: Uint8Array): boolean => this.#exists(first, key) || this.#exists(second, key);
+    const isInEither = (_: number, key: Uint8Array): boolean =>
+      this.#exists(first, key) || this.#exists(second, key);
     if (keyspace.watches.count > 0) {
       keyspace.watches.touchDatabase(first, isInEither);
       keyspace.watches.touchDatabase(second, isInEither);

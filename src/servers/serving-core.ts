@@ -1,13 +1,13 @@
 /**
- * What a serving thread does, whatever the transport: it runs the requests of its connections, and after each wake-up
- * does the ordered duties.
+ * What a serving thread does, whatever the transport: it runs the requests of its connections, and after each
+ * wake-up does the ordered duties.
  *
  *     transport: bytes arrived    ──▶ receive(connection)    parse: requests are put down, no lock
  *     transport: all sockets read ──▶ endWakeUp()            lock ─▶ run the requests of all ─▶ unlock ─▶ send replies
  *     transport: before it sleeps ──▶ beforeSleep()          periodic duties, interrupted clients
  *
- * Replies are sent only at the end of a wake-up: one log write, later one fsync, serves all clients of it, and no
- * client sees a reply before the disk has what it acknowledges.
+ * Replies are sent only at the end of a wake-up: one log write, later one fsync, serves all clients of it,
+ * and no client sees a reply before the disk has what it acknowledges.
  */
 import {
   SESSION_CLOSE_AFTER_REPLY,
@@ -31,8 +31,8 @@ import type { ThreadParts } from './thread-parts.ts';
 /** One turn of a client writes at most about this much before others, and the socket, get theirs. */
 const TURN_OUTPUT_BYTES_MAX = 1024 * 1024;
 /**
- * A client with more unsent replies than this is not read any further, so its replies stop growing. It is high, for a
- * client may send a long pipeline before it reads the first reply.
+ * A client with more unsent replies than this is not read any further, so its replies stop growing. It is
+ * high, for a client may send a long pipeline before it reads the first reply.
  */
 const STALLED_OUTPUT_BYTES = 64 * 1024 * 1024;
 /** After this much output of all clients the wake-up is ended early. */
@@ -41,7 +41,9 @@ const WAKE_UP_OUTPUT_BYTES_MAX = 16 * 1024 * 1024;
 /** All connections are looked over for time-outs this often. */
 const IDLE_LOOK_MILLIS = 1000;
 
-/** Requests of one connection that wait to be run: how many of the batch, and the protocol error after them. */
+/**
+ * Requests of one connection that wait to be run: how many of the batch, and the protocol error after them.
+ */
 interface Group {
   connection: Connection | undefined;
   count: number;
@@ -111,7 +113,7 @@ export class ServingCore {
     this.#parser.bulkBytesMax = Number(config.values['proto-max-bulk-len']);
   }
 
-  // Connections -----------------------------------------------------------------------------------------------------
+  // Connections ---------------------------------------------------------------------------------------------
 
   /**
    * Takes in a new connection, or returns the error to send to one that is refused.
@@ -185,11 +187,12 @@ export class ServingCore {
     for (const connection of [...this.#connections.values()]) this.close(connection);
   }
 
-  // Requests --------------------------------------------------------------------------------------------------------
+  // Requests ------------------------------------------------------------------------------------------------
 
   /**
-   * Takes in what has arrived: parses the complete requests in the connection's input and puts them down to be run with
-   * those of the other connections. `byteCount` is how much came, 0 when a connection goes on with what is there.
+   * Takes in what has arrived: parses the complete requests in the connection's input and puts them down to
+   * be run with those of the other connections. `byteCount` is how much came, 0 when a connection goes on
+   * with what is there.
    */
   receive(connection: Connection, byteCount: number): void {
     this.#receivedBytes += byteCount;
@@ -266,7 +269,13 @@ export class ServingCore {
   }
 
   /** Runs requests of one connection, in order, until one has to wait. Under the lock. */
-  #runGroup(connection: Connection, requests: readonly Request[], first: number, count: number, error: string): void {
+  #runGroup(
+    connection: Connection,
+    requests: readonly Request[],
+    first: number,
+    count: number,
+    error: string,
+  ): void {
     if (this.#mustNotRun(connection)) {
       // An earlier group of this wake-up had to stop.
       if (!connection.isClosed) this.#defer(connection, requests, first, count, error);
@@ -295,7 +304,12 @@ export class ServingCore {
       else if (error !== '') engine.protocolError(session, error);
     }
     const inputBytes = input.end - input.start;
-    clientTable.publish(session, inputBytes, Math.max(0, connection.ownedBytes - inputBytes), engine.keyspace.now);
+    clientTable.publish(
+      session,
+      inputBytes,
+      Math.max(0, connection.ownedBytes - inputBytes),
+      engine.keyspace.now,
+    );
     if (reply.position > start || session.has(SESSION_CLOSE_AFTER_REPLY | SESSION_CLOSE_NOW)) {
       this.#flushLater(connection, start, reply.position);
     }
@@ -308,7 +322,8 @@ export class ServingCore {
       last.end = end;
       return;
     }
-    if (this.#stretchCount === this.#stretches.length) this.#stretches.push({ connection: undefined, start: 0, end: 0 });
+    if (this.#stretchCount === this.#stretches.length)
+      this.#stretches.push({ connection: undefined, start: 0, end: 0 });
     const stretch = this.#stretches[this.#stretchCount++]!;
     stretch.connection = connection;
     stretch.start = start;
@@ -316,7 +331,13 @@ export class ServingCore {
   }
 
   /** Keeps copies of requests that cannot be run now. */
-  #defer(connection: Connection, requests: readonly Request[], first: number, count: number, error: string): void {
+  #defer(
+    connection: Connection,
+    requests: readonly Request[],
+    first: number,
+    count: number,
+    error: string,
+  ): void {
     for (let i = 0; i < count; i++) connection.deferred.push(requests[first + i]!.copy());
     if (error !== '') connection.deferredError = error;
   }
@@ -344,7 +365,11 @@ export class ServingCore {
   }
 
   /** For INFO: what the clients of this thread wait for. */
-  clientFigures(): { readonly largestInput: number; readonly largestOutput: number; readonly postponed: number } {
+  clientFigures(): {
+    readonly largestInput: number;
+    readonly largestOutput: number;
+    readonly postponed: number;
+  } {
     let largestInput = 0;
     let largestOutput = 0;
     for (const { input, pendingBytes } of this.#connections.values()) {
@@ -359,13 +384,14 @@ export class ServingCore {
     const { clientTable, engine } = this.#parts;
     for (const { session, input, ownedBytes, pending, pendingBytes } of this.#connections.values()) {
       const inputBytes = input.end - input.start;
-      const seen = session === this.#current?.session ? engine.keyspace.now : clientTable.lastSeen(session.record);
+      const seen =
+        session === this.#current?.session ? engine.keyspace.now : clientTable.lastSeen(session.record);
       clientTable.publish(session, inputBytes, Math.max(0, ownedBytes - inputBytes), seen);
       clientTable.setOutput(session.record, pending.length, pendingBytes);
     }
   }
 
-  // The end of a wake-up --------------------------------------------------------------------------------------------
+  // The end of a wake-up ------------------------------------------------------------------------------------
 
   /** The ordered duties after all sockets were read. */
   endWakeUp(): void {
@@ -401,7 +427,8 @@ export class ServingCore {
       this.#sentBytes += sent;
     }
     if (sent < end - start) this.#keepOutput(connection, reply.buffer.subarray(start + sent, end));
-    else if (connection.pendingBytes === 0 && connection.session.has(SESSION_CLOSE_AFTER_REPLY)) this.close(connection);
+    else if (connection.pendingBytes === 0 && connection.session.has(SESSION_CLOSE_AFTER_REPLY))
+      this.close(connection);
   }
 
   #keepOutput(connection: Connection, bytes: Buffer): void {
@@ -432,7 +459,8 @@ export class ServingCore {
 
   #cutForOutput(connection: Connection): void {
     this.#parts.log.warning(
-      `Client id=${connection.session.id} omem=${connection.pendingBytes} closed for overcoming of output buffer limits.`,
+      `Client id=${connection.session.id} omem=${connection.pendingBytes} ` +
+        'closed for overcoming of output buffer limits.',
     );
     this.#parts.statistics.add('clientOutputLimitDisconnections', 1);
     this.close(connection);
@@ -456,7 +484,8 @@ export class ServingCore {
     if (connection.isStalled && connection.pendingBytes < STALLED_OUTPUT_BYTES / 2) {
       connection.isStalled = false;
       this.#transport.watchReadable(connection, true);
-      if (connection.deferred.length > 0 || connection.input.start < connection.input.end) this.#resumeLater(connection);
+      if (connection.deferred.length > 0 || connection.input.start < connection.input.end)
+        this.#resumeLater(connection);
     }
     if (connection.pendingBytes > 0) return;
     this.#transport.watchWritable(connection, false);
@@ -473,7 +502,7 @@ export class ServingCore {
     this.close(connection);
   }
 
-  // Between wake-ups ------------------------------------------------------------------------------------------------
+  // Between wake-ups ----------------------------------------------------------------------------------------
 
   /** How long the thread may sleep, ms. */
   sleepMillis(): number {
@@ -481,7 +510,10 @@ export class ServingCore {
     return this.#duties.millisUntilDue(this.#postponed.length > 0);
   }
 
-  /** What is to be done without any socket asking for it: mail, periodic duties, postponed and interrupted clients. */
+  /**
+   * What is to be done without any socket asking for it: mail, periodic duties, postponed and interrupted
+   * clients.
+   */
   beforeSleep(resume: (connection: Connection) => void): void {
     if (this.#duties.isDue()) this.#runDuties();
     if (this.#postponed.length > 0 && this.#isPauseOver()) this.#resumePostponed();
@@ -510,7 +542,9 @@ export class ServingCore {
 
   #isPauseOver(): boolean {
     const { control, counters } = this.#parts.allocator.arena;
-    return control[STATE_PAUSE_MODE] === PAUSE_NONE || counters[STATE_PAUSE_END]! <= this.#parts.clock.wallMillis();
+    return (
+      control[STATE_PAUSE_MODE] === PAUSE_NONE || counters[STATE_PAUSE_END]! <= this.#parts.clock.wallMillis()
+    );
   }
 
   #resumePostponed(): void {
@@ -573,15 +607,19 @@ export class ServingCore {
   }
 }
 
-/** Sent to clients from outside while the server has neither a password nor leave to serve them (networking.c). */
+/**
+ * Sent to clients from outside while the server has neither a password nor leave to serve them
+ * (networking.c).
+ */
 const PROTECTED_MODE_ERROR =
-  '-DENIED Redis is running in protected mode because protected mode is enabled and no password is set for the ' +
-  'default user. In this mode connections are only accepted from the loopback interface. If you want to connect ' +
-  'from external computers to Redis you may adopt one of the following solutions: 1) Just disable protected mode ' +
-  "sending the command 'CONFIG SET protected-mode no' from the loopback interface by connecting to Redis from the " +
-  'same host the server is running, however MAKE SURE Redis is not publicly accessible from internet if you do so. ' +
-  'Use CONFIG REWRITE to make this change permanent. 2) Alternatively you can just disable the protected mode by ' +
-  "editing the Redis configuration file, and setting the protected mode option to 'no', and then restarting the " +
-  "server. 3) If you started the server manually just for testing, restart it with the '--protected-mode no' " +
-  'option. 4) Setup a an authentication password for the default user. NOTE: You only need to do one of the above ' +
-  'things in order for the server to start accepting connections from the outside.\r\n';
+  '-DENIED Redis is running in protected mode because protected mode is enabled and no password is set ' +
+  'for the default user. In this mode connections are only accepted from the loopback interface. If you ' +
+  'want to connect from external computers to Redis you may adopt one of the following solutions: 1) Just ' +
+  "disable protected mode sending the command 'CONFIG SET protected-mode no' from the loopback interface " +
+  'by connecting to Redis from the same host the server is running, however MAKE SURE Redis is not ' +
+  'publicly accessible from internet if you do so. Use CONFIG REWRITE to make this change permanent. 2) ' +
+  'Alternatively you can just disable the protected mode by editing the Redis configuration file, and ' +
+  "setting the protected mode option to 'no', and then restarting the server. 3) If you started the " +
+  "server manually just for testing, restart it with the '--protected-mode no' option. 4) Setup a an " +
+  'authentication password for the default user. NOTE: You only need to do one of the above things in ' +
+  'order for the server to start accepting connections from the outside.\r\n';

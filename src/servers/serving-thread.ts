@@ -4,6 +4,8 @@
  */
 import { setFlagsFromString } from 'node:v8';
 import { parentPort, workerData } from 'node:worker_threads';
+import { publishConfig } from '../engine/config-sharing.ts';
+import { STATE_STARTUP_BYTES } from '../engine/shared-state.ts';
 import type { ReleasePages } from '../memory/allocator.ts';
 import { openLibc } from '../system/libc.ts';
 import type { Libc } from '../system/libc.ts';
@@ -12,12 +14,12 @@ import { EpollServer } from './epoll-server.ts';
 import { NodeServer } from './node-server.ts';
 import { connectServices } from './server-service.ts';
 import { ServingCore } from './serving-core.ts';
+import type { ThreadSettings } from './shared-parts.ts';
 import { attachThread } from './thread-parts.ts';
-import type { ThreadParts, ThreadSettings } from './thread-parts.ts';
+import type { ThreadParts } from './thread-parts.ts';
 
 /** What a serving thread is started with. */
 export interface ServingSettings extends ThreadSettings {
-  readonly io: 'epoll' | 'node';
   /** The port to listen on; 0 with `wantsFreePort` takes a free one, without it means no TCP. */
   readonly port: number;
 }
@@ -29,8 +31,8 @@ export type ServingReport =
   | { readonly kind: 'stopped'; readonly code: number };
 
 /**
- * V8 stops inlining when a function has grown by so many bytes of bytecode. The path of a command is one long chain of
- * small functions: with the default of 920 a SET costs about a fifth more.
+ * V8 stops inlining when a function has grown by so many bytes of bytecode. The path of a command is one long
+ * chain of small functions: with the default of 920 a SET costs about a fifth more.
  */
 const INLINED_BYTECODE_MAX = 4000;
 
@@ -38,9 +40,30 @@ function main(settings: ServingSettings): void {
   setFlagsFromString(`--max-inlined-bytecode-size-cumulative=${INLINED_BYTECODE_MAX}`);
   setFlagsFromString(`--max-inlined-bytecode-size=${INLINED_BYTECODE_MAX / 4}`);
   const parts = attachThread(settings);
-  const libc = openLibc();
-  if (settings.io === 'epoll' && libc !== undefined) serveWithEpoll(parts, libc, settings);
-  else void serveWithNode(parts, settings);
+  prepareStatistics(parts);
+  const { io } = parts.config.values;
+  const libc = io === 'node' ? undefined : openLibc();
+  if (libc !== undefined) {
+    serveWithEpoll(parts, libc, settings);
+    return;
+  }
+  if (io !== 'node') {
+    const reason = process.platform === 'linux' ? 'the koffi package is not installed' : 'it needs Linux';
+    if (io === 'epoll') {
+      report({ kind: 'failed', reason: `--io=epoll is not possible here: ${reason}` });
+      return;
+    }
+    parts.log.notice(`Using Node's sockets, not epoll: ${reason}`);
+  }
+  void serveWithNode(parts, settings);
+}
+
+function prepareStatistics(parts: ThreadParts): void {
+  const { allocator, statistics, mutex, process: facts } = parts;
+  mutex.hold(() => {
+    statistics.reset(facts.startMillis);
+    allocator.arena.counters[STATE_STARTUP_BYTES] = allocator.usedBytes;
+  });
 }
 
 function serveWithEpoll(parts: ThreadParts, libc: Libc, settings: ServingSettings): void {
@@ -102,10 +125,12 @@ function limitClients(parts: ThreadParts, libc: Libc): void {
   if (reached >= wanted) return;
   const possible = Math.max(1, reached - OTHER_DESCRIPTORS);
   parts.log.warning(
-    `You requested maxclients of ${parts.config.values.maxclients} requiring at least ${wanted} max file descriptors.`,
+    `You requested maxclients of ${parts.config.values.maxclients} ` +
+        `requiring at least ${wanted} max file descriptors.`,
   );
   parts.log.warning(`Current maximum open files is ${reached}. maxclients has been reduced to ${possible}.`);
   parts.config.setText({ maxclients: String(possible) });
+  parts.mutex.hold(() => parts.engine.adoptVersion(publishConfig(parts.allocator, parts.config)));
 }
 
 main(workerData as ServingSettings);

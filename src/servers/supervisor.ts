@@ -1,19 +1,19 @@
 /**
- * The supervisor: the main thread. It creates the shared memory, starts the serving thread, passes on the wish to stop,
- * and notices when a thread dies. It never serves and never blocks, so the caller's own event loop stays free.
+ * The supervisor: the main thread. It creates the shared memory, starts the serving thread, passes on the
+ * wish to stop, and notices when a thread dies. It never serves and never blocks, so the caller's own event
+ * loop stays free.
  */
 import { Worker } from 'node:worker_threads';
 import type { Config } from '../config/config.ts';
 import { publishConfig } from '../engine/config-sharing.ts';
 import { MAIL_STOP } from '../engine/mailboxes.ts';
-import { STATE_STARTUP_BYTES, STATE_THREAD_COUNT } from '../engine/shared-state.ts';
+import { STATE_THREAD_COUNT } from '../engine/shared-state.ts';
 import { Arena } from '../memory/arena.ts';
-import { openLibc } from '../system/libc.ts';
 import { randomHex } from '../util/random.ts';
 import { resolveBindNames } from './bind-addresses.ts';
 import type { ServingReport, ServingSettings } from './serving-thread.ts';
-import { attachThread } from './thread-parts.ts';
-import type { ProcessFacts, ThreadParts } from './thread-parts.ts';
+import { attachShared } from './shared-parts.ts';
+import type { ProcessFacts, SharedParts } from './shared-parts.ts';
 
 const SUPERVISOR_THREAD = 1;
 const SERVING_THREAD = 2;
@@ -31,13 +31,13 @@ export interface StartOptions {
 }
 
 export class Supervisor {
-  readonly #parts: ThreadParts;
+  readonly #parts: SharedParts;
   readonly #worker: Worker;
   readonly port: number;
   /** Settles with the exit code when the server has ended, for whatever reason. */
   readonly ended: Promise<number>;
 
-  private constructor(parts: ThreadParts, worker: Worker, port: number, ended: Promise<number>) {
+  private constructor(parts: SharedParts, worker: Worker, port: number, ended: Promise<number>) {
     this.#parts = parts;
     this.#worker = worker;
     this.port = port;
@@ -61,15 +61,13 @@ export class Supervisor {
     };
     const arena = Arena.create();
     const settings = { arena: arena.handle(), config: config.serialize(), process: facts };
-    const parts = attachThread({ ...settings, threadNumber: SUPERVISOR_THREAD }, arena);
-    prepareSharedState(parts, config);
+    const parts = attachShared({ ...settings, threadNumber: SUPERVISOR_THREAD }, arena);
+    parts.mutex.hold(() => {
+      publishConfig(parts.allocator, config);
+      arena.control[STATE_THREAD_COUNT] = SERVING_THREAD;
+    });
 
-    const serving: ServingSettings = {
-      ...settings,
-      threadNumber: SERVING_THREAD,
-      io: chooseIo(config, parts),
-      port: options.port,
-    };
+    const serving: ServingSettings = { ...settings, threadNumber: SERVING_THREAD, port: options.port };
     const worker = new Worker(new URL('./serving-thread.js', import.meta.url), {
       workerData: serving,
       name: 'serving',
@@ -96,12 +94,7 @@ export class Supervisor {
   /** Asks the server to end with that exit code; `ended` tells when it has. */
   requestStop(code: number): void {
     const { mutex, mailboxes } = this.#parts;
-    mutex.lock();
-    try {
-      mailboxes.post(SERVING_THREAD, { kind: MAIL_STOP, clientId: 0, value: code });
-    } finally {
-      mutex.unlock();
-    }
+    mutex.hold(() => mailboxes.post(SERVING_THREAD, { kind: MAIL_STOP, clientId: 0, value: code }));
     this.#parts.wake(SERVING_THREAD);
   }
 
@@ -109,30 +102,6 @@ export class Supervisor {
   unref(): void {
     this.#worker.unref();
   }
-}
-
-function prepareSharedState(parts: ThreadParts, config: Config): void {
-  const { mutex, allocator, engine } = parts;
-  const { control, counters } = allocator.arena;
-  mutex.lock();
-  try {
-    engine.adoptVersion(publishConfig(allocator, config));
-    control[STATE_THREAD_COUNT] = SERVING_THREAD;
-    counters[STATE_STARTUP_BYTES] = allocator.usedBytes;
-    parts.statistics.reset(Date.now());
-  } finally {
-    mutex.unlock();
-  }
-}
-
-function chooseIo(config: Config, parts: ThreadParts): 'epoll' | 'node' {
-  const { io } = config.values;
-  if (io === 'node') return 'node';
-  if (openLibc() !== undefined) return 'epoll';
-  const reason = process.platform === 'linux' ? 'the koffi package is not installed' : 'it needs Linux';
-  if (io === 'epoll') throw new StartError(`--io=epoll is not possible here: ${reason}`);
-  parts.log.notice(`Using Node's sockets, not epoll: ${reason}`);
-  return 'node';
 }
 
 function whenReady(worker: Worker): Promise<number> {
@@ -146,7 +115,7 @@ function whenReady(worker: Worker): Promise<number> {
   });
 }
 
-function watchEnd(worker: Worker, parts: ThreadParts): Promise<number> {
+function watchEnd(worker: Worker, parts: SharedParts): Promise<number> {
   let code = 1;
   worker.on('message', (report: ServingReport) => {
     if (report.kind === 'stopped') code = report.code;
@@ -157,7 +126,9 @@ function watchEnd(worker: Worker, parts: ThreadParts): Promise<number> {
   return new Promise((resolve) => {
     worker.on('exit', () => {
       if (parts.mutex.owner() !== 0) {
-        parts.log.warning(`Thread ${parts.mutex.owner()} died inside the critical section; the server stops.`);
+        parts.log.warning(
+          `Thread ${parts.mutex.owner()} died inside the critical section; the server stops.`,
+        );
       }
       parts.allocator.arena.close();
       resolve(code);

@@ -8,13 +8,15 @@
  *     │ migrated     │              └──▶ entry ──▶ entry
  *     └──────────────┘
  *
- * Growing and shrinking move one *group* at a time: with `small` the smaller of the two masks, all entries whose
- * `hash & small` is i move together. Group i is in the new buckets when i < migrated, else in the old ones; so each
- * operation looks into exactly one table, and a new table needs no clearing: its buckets are first written when their
- * group arrives. (Redis' dict looks into both tables and clears 64 MB at once when it grows to 16 M keys.)
+ * Growing and shrinking move one *group* at a time: with `small` the smaller of the two masks, all entries
+ * whose `hash & small` is i move together. Group i is in the new buckets when i < migrated, else in the old
+ * ones; so each operation looks into exactly one table, and a new table needs no clearing: its buckets are
+ * first written when their group arrives. (Redis' dict looks into both tables and clears 64 MB at once when
+ * it grows to 16 M keys.)
  *
  * The table knows of an entry: next (word 0), hash (word 1), the key's length (a word) and bytes (an offset).
- * Costs: find = one bucket + the chain (load factor at most 1 outside a rehash); memory 4 to 8 bytes per entry.
+ * Costs: find = one bucket + the chain (load factor at most 1 outside a rehash); memory 4 to 8 bytes per
+ * entry.
  *
  * Invariants (checkInvariants): each entry hangs in the bucket its hash names; `count` entries are reachable.
  */
@@ -150,7 +152,8 @@ export class HashTable {
     let position = start;
     let word = offset >> 2;
     for (const last = end - 3; position < last; position += 4, word++) {
-      const four = key[position]! | (key[position + 1]! << 8) | (key[position + 2]! << 16) | (key[position + 3]! << 24);
+      const four =
+        key[position]! | (key[position + 1]! << 8) | (key[position + 2]! << 16) | (key[position + 3]! << 24);
       if (words[word] !== four) return false;
     }
     if (position === end) return true;
@@ -198,7 +201,7 @@ export class HashTable {
     words[index] = target;
   }
 
-  // Rehash ------------------------------------------------------------------------------------------------------
+  // Rehash --------------------------------------------------------------------------------------------------
 
   /** No group moves until the matching `resumeRehash`: a walk over the buckets is under way. */
   pauseRehash(): void {
@@ -220,7 +223,11 @@ export class HashTable {
     const smallMask = Math.min(oldMask, newMask);
     let migrated = this.#get(MIGRATED);
     let moved = 0;
-    for (let seen = 0; moved < groupCount && seen < groupCount * EMPTY_GROUPS_PER_STEP && migrated <= smallMask; seen++) {
+    for (
+      let seen = 0;
+      moved < groupCount && seen < groupCount * EMPTY_GROUPS_PER_STEP && migrated <= smallMask;
+      seen++
+    ) {
       if (this.#moveGroup(migrated, oldMask, newMask)) moved++;
       migrated++;
     }
@@ -288,12 +295,13 @@ export class HashTable {
     this.#set(MIGRATED, 0);
   }
 
-  // Walking -----------------------------------------------------------------------------------------------------
+  // Walking -------------------------------------------------------------------------------------------------
 
   /**
    * One step of SCAN: visits the entries of one group of buckets and returns the next cursor, 0 at the end.
-   * The cursor counts with its bits reversed (Pieter Noordhuis' algorithm, Redis 7.0 dict.c, dictScan): an entry that
-   * is there from the first call to the last is visited at least once, however often the table is resized between.
+   * The cursor counts with its bits reversed (Pieter Noordhuis' algorithm, Redis 7.0 dict.c, dictScan): an
+   * entry that is there from the first call to the last is visited at least once, however often the table is
+   * resized between.
    */
   scan(cursor: number, visit: (ref: Ref) => void): number {
     const oldMask = this.#get(OLD_MASK);
@@ -307,7 +315,10 @@ export class HashTable {
     return (this.isRehashing ? Math.min(this.#get(OLD_MASK), this.#get(NEW_MASK)) : this.#get(OLD_MASK)) + 1;
   }
 
-  /** Visits the entries of group `index` (0 ≤ index < groupCount). The visitor may remove or replace what it is given. */
+  /**
+   * Visits the entries of group `index` (0 ≤ index < groupCount). The visitor may remove or replace what it
+   * is given.
+   */
   visitGroupAt(index: number, visit: (ref: Ref) => void): void {
     this.#visitGroup(index, this.groupCount - 1, visit);
   }
@@ -347,7 +358,10 @@ export class HashTable {
     return lengths;
   }
 
-  /** An entry chosen at random (a random bucket that has entries, then one of its chain), or 0 for an empty table. */
+  /**
+   * An entry chosen at random (a random bucket that has entries, then one of its chain), or 0 for an empty
+   * table.
+   */
   random(nextUint32: () => number): Ref {
     if (this.count === 0) return 0;
     for (;;) {
@@ -358,7 +372,8 @@ export class HashTable {
       let length = 0;
       for (let ref = head; ref !== 0; ref = this.#wordsOf(ref)[(ref & OFFSET_MASK) << 1]!) length++;
       let ref = head;
-      for (let skip = nextUint32() % length; skip > 0; skip--) ref = this.#wordsOf(ref)[(ref & OFFSET_MASK) << 1]!;
+      for (let skip = nextUint32() % length; skip > 0; skip--)
+        ref = this.#wordsOf(ref)[(ref & OFFSET_MASK) << 1]!;
       return ref;
     }
   }

@@ -6,8 +6,9 @@
  *     │ count     │──────▶│ ● │ ● │   │ ────────────────────▶│ ref ref ref …        │
  *     └───────────┘       └───┴───┴───┘                      └──────────────────────┘
  *
- * Growing never copies the references themselves: no operation takes longer than copying the directory (4 bytes per
- * 1,024 elements). Order means nothing to the users: they remove by moving the last element into the gap.
+ * Growing never copies the references themselves: no operation takes longer than copying the directory (4
+ * bytes per 1,024 elements). Order means nothing to the users: they remove by moving the last element into
+ * the gap.
  */
 import { strict as assert } from 'node:assert';
 import { OFFSET_MASK, SEGMENT_SHIFT } from '../memory/arena.ts';
@@ -107,7 +108,8 @@ export class RefVector {
     const target = this.#allocator.allocate(grown * 4);
     const source = this.#get(DIRECTORY);
     for (let i = 0; i < capacity; i++) {
-      this.#wordsOf(target)[((target & OFFSET_MASK) << 1) + i] = this.#wordsOf(source)[((source & OFFSET_MASK) << 1) + i]!;
+      this.#wordsOf(target)[((target & OFFSET_MASK) << 1) + i] =
+        this.#wordsOf(source)[((source & OFFSET_MASK) << 1) + i]!;
     }
     if (source !== 0) this.#allocator.free(source);
     this.#set(DIRECTORY, target);

@@ -1,10 +1,10 @@
 /**
- * The C library through FFI, and the only file that knows of it. Each wrapper asserts its lengths (FFI does not) and
- * returns a result, or the negated errno.
+ * The C library through FFI, and the only file that knows of it. Each wrapper asserts its lengths (FFI does
+ * not) and returns a result, or the negated errno.
  *
- * FFI comes from `koffi`, an optional dependency: `openLibc()` gives undefined where it is missing or the system is
- * not Linux, and the server then uses Node's own sockets. A call costs about 0.15 µs; buffers are passed by address, which
- * is cheaper than passing the object and allows any offset without making a view.
+ * FFI comes from `koffi`, an optional dependency: `openLibc()` gives undefined where it is missing or the
+ * system is not Linux, and the server then uses Node's own sockets. A call costs about 0.15 µs; buffers are
+ * passed by address, which is cheaper than passing the object and allows any offset without making a view.
  */
 import { strict as assert } from 'node:assert';
 import { createRequire } from 'node:module';
@@ -96,12 +96,14 @@ export class Libc {
     return { bytes, address: this.addressOf(bytes) };
   }
 
-  /** Where a buffer's first byte is. Only for memory that does not move: `allocUnsafeSlow`, shared buffers. */
+  /**
+   * Where a buffer's first byte is. Only for memory that does not move: `allocUnsafeSlow`, shared buffers.
+   */
   addressOf(buffer: Uint8Array): number {
     return Number(this.#koffi.address(buffer));
   }
 
-  // Sockets -----------------------------------------------------------------------------------------------------
+  // Sockets -------------------------------------------------------------------------------------------------
 
   /** Receives into memory at `address`: bytes received, 0 at the end of the stream, or −errno. */
   receive(socket: number, address: number, byteCount: number): number {
@@ -132,7 +134,9 @@ export class Libc {
     return -error;
   }
 
-  /** Accepts a connection, non-blocking: the socket, or −errno. The peer's address is in `acceptedAddress`. */
+  /**
+   * Accepts a connection, non-blocking: the socket, or −errno. The peer's address is in `acceptedAddress`.
+   */
   accept(listener: number): number {
     this.#scratchWords[SOCKADDR_BYTES_MAX / 4] = SOCKADDR_BYTES_MAX;
     const { address } = this.#scratch;
@@ -177,7 +181,7 @@ export class Libc {
     this.#functions.setsockopt(socket, level, option, this.#scratch.address + SOCKADDR_BYTES_MAX, 4);
   }
 
-  // Waiting -------------------------------------------------------------------------------------------------------
+  // Waiting -------------------------------------------------------------------------------------------------
 
   createEpoll(): number {
     const result = this.#functions.epoll_create1(EPOLL_CLOEXEC);
@@ -206,7 +210,9 @@ export class Libc {
     return result < 0 ? -this.#koffi.errno() : 0;
   }
 
-  /** Waits for events, at most `timeoutMillis` (−1 = forever). Returns how many are in `events`, or −errno. */
+  /**
+   * Waits for events, at most `timeoutMillis` (−1 = forever). Returns how many are in `events`, or −errno.
+   */
   wait(epoll: number, events: EventBuffer, timeoutMillis: number): number {
     const result = this.#functions.epoll_wait(epoll, events.address, events.capacity, timeoutMillis);
     return result < 0 ? -this.#koffi.errno() : result;
@@ -234,9 +240,12 @@ export class Libc {
     this.#functions.read(eventDescriptor, this.#scratch.address, 8);
   }
 
-  // Memory and limits -----------------------------------------------------------------------------------------------
+  // Memory and limits ---------------------------------------------------------------------------------------
 
-  /** Gives the whole pages of `length` bytes at `address` back to the operating system; they read as zero afterwards. */
+  /**
+   * Gives the whole pages of `length` bytes at `address` back to the operating system; they read as zero
+   * afterwards.
+   */
   releasePages(address: number, length: number): void {
     const first = Math.ceil(address / PAGE_BYTES) * PAGE_BYTES;
     const end = Math.floor((address + length) / PAGE_BYTES) * PAGE_BYTES;
@@ -349,7 +358,10 @@ function readSocketAddress(source: Buffer): SocketAddress {
   return { family: AF_UNIX, path: source.toString('utf8', 2, end < 0 ? SOCKADDR_BYTES_MAX : end) };
 }
 
-/** The eight groups of an IPv6 address (RFC 4291; `::ffff:1.2.3.4` too). The text is valid: net.isIPv6 said so. */
+/**
+ * The eight groups of an IPv6 address (RFC 4291; `::ffff:1.2.3.4` too). The text is valid: net.isIPv6 said
+ * so.
+ */
 export function parseIpv6(text: string): number[] {
   const withoutZone = text.split('%')[0]!;
   const plain = withoutZone.replace(

@@ -14,7 +14,8 @@ const WALL_DRIFT_MICROS_MAX = 2000;
 export const systemClock: Clock = {
   wallMillis: () => Date.now(),
   wallMicros: () => {
-    // The monotonic clock has the microseconds, but knows nothing of a system clock that was set since the start.
+    // The monotonic clock has the microseconds, but knows nothing of a system clock that was set since the
+    // start.
     const micros = Math.floor((performance.timeOrigin + performance.now()) * 1000);
     const coarse = Date.now() * 1000;
     return Math.abs(micros - coarse) < WALL_DRIFT_MICROS_MAX ? micros : coarse;
