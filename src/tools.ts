@@ -1,22 +1,23 @@
 /** The subcommands of the command line that work on files instead of serving. */
 import { readSync } from 'node:fs';
+import type { ToolName } from './config/help.ts';
 import { runCheckAof } from './persistence/check-aof.ts';
 import { runCheckRdb } from './persistence/check-rdb.ts';
 import { nodeDisk } from './persistence/node-disk.ts';
 import type { ToolConsole } from './persistence/tool-console.ts';
 
-const TOOLS: Readonly<Record<string, (args: readonly string[], tool: ToolConsole) => number>> = {
+const TOOLS: Readonly<Record<ToolName, (args: readonly string[], tool: ToolConsole) => number>> = {
   'check-aof': runCheckAof,
   'check-rdb': runCheckRdb,
 };
 
 const STANDARD_INPUT = 0;
+const RETRY_MILLIS = 20;
 const LF = 10;
 
-/** The exit code, or undefined if the first argument names no tool. */
-export function runTool([name = '', ...args]: readonly string[]): number | undefined {
-  const run = Object.hasOwn(TOOLS, name) ? TOOLS[name] : undefined;
-  return run?.(args, {
+/** Runs a tool with the arguments behind its name, and returns the exit code. */
+export function runTool(name: ToolName, args: readonly string[]): number {
+  return TOOLS[name](args, {
     disk: nodeDisk,
     nowMillis: Date.now,
     write: (text) => void process.stdout.write(text),
@@ -36,8 +37,9 @@ function readLine(): string {
       if (readSync(STANDARD_INPUT, byte) === 0 || byte[0] === LF) break;
     } catch (error) {
       // A terminal that another program has set not to wait: an answer may still come.
-      if ((error as NodeJS.ErrnoException).code === 'EAGAIN') continue;
-      break;
+      if ((error as NodeJS.ErrnoException).code !== 'EAGAIN') break;
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, RETRY_MILLIS);
+      continue;
     }
     bytes.push(byte[0]!);
   }

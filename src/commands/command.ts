@@ -147,6 +147,8 @@ export interface Command {
   readonly summary: string;
   readonly complexity?: string;
   readonly docFlags?: readonly ('deprecated' | 'syscmd')[];
+  /** Needs leave by `enable-debug-command` (server.h, CMD_PROTECTED; COMMAND INFO does not tell). */
+  readonly isProtected?: true;
   readonly deprecatedSince?: string;
   readonly replacedBy?: string;
   readonly history?: readonly (readonly [version: string, change: string])[];

@@ -8,7 +8,7 @@ import { parseInt64 } from '../util/numbers.ts';
 import { block, integer, string } from './arguments.ts';
 import type { Call } from './call.ts';
 import { setClientName } from './client-name.ts';
-import { DATABASE_OUT_OF_RANGE, SYNTAX_ERROR, WRONG_PASSWORD, wrongArity } from './errors.ts';
+import { DATABASE_OUT_OF_RANGE, SYNTAX_ERROR, WRONG_PASSWORD, printedText, wrongArity } from './errors.ts';
 import { family } from './family.ts';
 import { SESSION_CLOSE_AFTER_REPLY, SESSION_UNAUTHENTICATED } from './session.ts';
 
@@ -175,7 +175,7 @@ function helloOption(call: Call, index: number): number {
     setClientName(call, index + 1);
     return index + 2;
   }
-  throw new ErrorReply(`ERR Syntax error in HELLO option '${call.text(index)}'`);
+  throw new ErrorReply(`ERR Syntax error in HELLO option '${printedText(call.text(index))}'`);
 }
 
 function replyServerFacts({ reply, session }: Call): void {

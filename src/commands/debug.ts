@@ -14,7 +14,6 @@ import { family } from './family.ts';
 import { describeHashTable } from './hash-table-statistics.ts';
 import { replyHelp } from './help-reply.ts';
 import { serializedLength } from './serialized-length.ts';
-import { SESSION_UNIX_SOCKET } from './session.ts';
 
 export const DEBUG_COMMANDS = family({ group: 'server', categories: [] }, [
   {
@@ -25,15 +24,11 @@ export const DEBUG_COMMANDS = family({ group: 'server', categories: [] }, [
     summary: 'A container for debugging commands',
     complexity: 'Depends on subcommand.',
     docFlags: ['syscmd'],
+    isProtected: true,
     run: debug,
   },
 ]);
 
-const NOT_ALLOWED = new ErrorReply(
-  'ERR DEBUG command not allowed. If the enable-debug-command option is set to "local", you can run it ' +
-    'from a local connection, otherwise you need to set this option in the configuration file, and then ' +
-    'restart the server.',
-);
 const UNKNOWN_PROTOCOL_TYPE = new ErrorReply(
   'ERR Wrong protocol type name. Please use one of the following: ' +
     'string|integer|double|bignum|null|array|set|map|attrib|push|verbatim|true|false',
@@ -200,8 +195,6 @@ const value = new BorrowedBytes();
 
 /** DEBUG subcommand [argument ...] */
 function debug(call: Call): void {
-  if (!isAllowed(call)) throw NOT_ALLOWED;
-
   const name = call.text(1).toUpperCase();
   const count = call.argumentCount - 2;
   if (name === 'HELP' && count === 0) {
@@ -213,15 +206,6 @@ function debug(call: Call): void {
     throw unknownSubcommandOrArity(call.text(1), 'DEBUG');
   }
   subcommand.run(call);
-}
-
-/** `enable-debug-command`: yes, no, or only for clients of this machine (networking.c, islocalClient). */
-function isAllowed(call: Call): boolean {
-  const allowed = call.config.values['enable-debug-command'];
-  if (allowed !== 'local') return allowed === 'yes';
-  if (call.session.has(SESSION_UNIX_SOCKET)) return true;
-  const address = call.services.clients.find(call.session.id)?.address ?? '';
-  return address.startsWith('127.0.0.1:') || address.startsWith('[::1]:');
 }
 
 function helpLines(): string[] {

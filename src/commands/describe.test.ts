@@ -78,7 +78,7 @@ describe('rows against a real Redis', { skip }, () => {
   }
 });
 
-/** Redis lists subcommands in the order of a randomly seeded hash table; here they come in the row's order. */
+/** Redis lists subcommands in the order of a randomly seeded hash table; here it is that of the rows. */
 function onlyOurs(info: Description, command: Command): Description {
   const fields = info as readonly Description[];
   const theirs = fields[9] as readonly (readonly Description[])[];
@@ -104,7 +104,7 @@ function onlyOurDocs(
   );
 }
 
-/** Maps as lists of entries, as their order counts; and one kind of empty set, as their bytes are the same. */
+/** Maps as lists of entries, for their order counts; one kind of empty set, for their bytes are the same. */
 function comparable(value: Description): unknown {
   if (value instanceof Map) return [...value].map(([name, field]) => [name, comparable(field)]);
   if (Array.isArray(value)) return value.map(comparable);

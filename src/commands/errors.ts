@@ -18,6 +18,11 @@ export const INCREMENT_OVERFLOW = new ErrorReply('ERR increment or decrement wou
 export const NOT_AUTHENTICATED = new ErrorReply('NOAUTH Authentication required.');
 export const WRONG_PASSWORD = new ErrorReply('WRONGPASS invalid username-password pair or user is disabled.');
 export const OUT_OF_MEMORY = new ErrorReply("OOM command not allowed when used memory > 'maxmemory'.");
+export const DEBUG_NOT_ALLOWED = new ErrorReply(
+  'ERR DEBUG command not allowed. If the enable-debug-command option is set to "local", you can run it ' +
+    'from a local connection, otherwise you need to set this option in the configuration file, and then ' +
+    'restart the server.',
+);
 export const LOADING = new ErrorReply('LOADING Redis is loading the dataset in memory');
 export const TRANSACTION_ABORTED = new ErrorReply(
   'EXECABORT Transaction discarded because of previous errors.',

@@ -392,9 +392,13 @@ function scan(call: Call): void {
   const visit = (entry: Ref): void => {
     visitedCount++;
     if (!matchesKey(database, entry, options.pattern)) return;
-    if (options.typeName !== undefined && typeName(database, entry) !== options.typeName) return;
-    if (!database.isExpired(entry)) found.push(entry);
-    else if (call.keyspace.mayDeleteExpired) database.expire(entry);
+    const isDead = database.isExpired(entry);
+    if (options.typeName !== undefined) countTypeLookup(call, isDead);
+    if (isDead) {
+      if (call.keyspace.mayDeleteExpired) database.expire(entry);
+      return;
+    }
+    if (options.typeName === undefined || typeName(database, entry) === options.typeName) found.push(entry);
   };
   let bucketsLeft = options.count * SCAN_BUCKETS_PER_ELEMENT;
   do cursor = database.table.scan(cursor, visit);
@@ -404,6 +408,12 @@ function scan(call: Call): void {
   reply.bulkInteger(cursor);
   reply.array(found.length);
   for (const entry of found) replyKey(database, entry, reply);
+}
+
+/** Redis looks each key up to learn its type, and INFO counts that as a hit or a miss. */
+function countTypeLookup({ keyspace }: Call, isDead: boolean): void {
+  if (isDead) keyspace.missCount++;
+  else keyspace.hitCount++;
 }
 
 function matchesKey(database: Database, entry: Ref, pattern: Uint8Array | undefined): boolean {

@@ -46,6 +46,8 @@ export class RuntimeCommand {
   /** The argument that is the first key, 0 = none or not at a fixed place. */
   readonly firstKey: number;
   readonly run: CommandHandler | undefined;
+  /** Goes through the full gate whoever sends it: it has no handler, or needs leave. */
+  readonly isAlwaysGated: boolean;
   readonly parent: RuntimeCommand | undefined;
   readonly subcommands: Map<string, RuntimeCommand> | undefined;
 
@@ -60,6 +62,7 @@ export class RuntimeCommand {
     const search = row.keySpecs?.[0]?.beginSearch;
     this.firstKey = search?.type === 'index' ? search.index : 0;
     this.run = row.run;
+    this.isAlwaysGated = row.run === undefined || row.isProtected === true;
     this.subcommands = row.subcommands === undefined ? undefined : new Map();
   }
 

@@ -5,6 +5,18 @@ import { DIRECTIVE_NAMES, directiveRow, type DirectiveName } from './directives.
 
 const WIDTH_COLUMNS = 100;
 
+/** Subcommands that work on files instead of serving, and what follows them (tools.ts). */
+const TOOL_ARGUMENTS = {
+  'check-aof': '[--fix | --truncate-to-timestamp SECONDS] FILE | MANIFEST',
+  'check-rdb': 'FILE',
+} as const;
+
+export type ToolName = keyof typeof TOOL_ARGUMENTS;
+
+export function isToolName(word: string | undefined): word is ToolName {
+  return word !== undefined && Object.hasOwn(TOOL_ARGUMENTS, word);
+}
+
 /** The version of Redis whose behaviour this server follows. */
 export const REDIS_VERSION = '7.0.15';
 
@@ -22,6 +34,9 @@ export function helpText({ name }: ProgramName): string {
        ${name} -                  read the configuration from standard input
        ${name} -h | --help
        ${name} -v | --version
+${Object.entries(TOOL_ARGUMENTS)
+  .map(([tool, args]) => `       ${name} ${tool} ${args}`)
+  .join('\n')}
 
 Examples:
   ${name}                                     serve on port 6379 of this machine
@@ -31,6 +46,7 @@ Examples:
   ${name} --maxclients 100 --timeout 60
   ${name} --bind '*' --requirepass secret     open to the network, with a password
   echo 'maxmemory 128mb' | ${name} -
+  ${name} check-aof --fix data/appendonlydir/appendonly.aof.manifest
   REDIS_CLONE_PORT=7000 ${name}               if neither a file nor an option sets the port
 
 Options (--name value or --name=value; the same names as in redis.conf and CONFIG SET):

@@ -14,6 +14,7 @@ import { ALL_COMMANDS } from '../commands/registry.ts';
 import { Call } from '../commands/call.ts';
 import { CommandIndex } from '../commands/command-index.ts';
 import {
+  DEBUG_NOT_ALLOWED,
   LOADING,
   NOT_AUTHENTICATED,
   OUT_OF_MEMORY,
@@ -42,6 +43,7 @@ import {
   SESSION_REPLY_SKIP,
   SESSION_REPLY_SKIP_NEXT,
   SESSION_UNAUTHENTICATED,
+  SESSION_UNIX_SOCKET,
 } from '../commands/session.ts';
 import type { QueuedCommand, Session } from '../commands/session.ts';
 import type { Config } from '../config/config.ts';
@@ -220,7 +222,7 @@ export class Engine {
     if (
       ((session.flags & SESSION_GATED) | this.#gate) !== 0 ||
       command === undefined ||
-      command.run === undefined ||
+      command.isAlwaysGated ||
       !command.acceptsCount(request.count)
     ) {
       return this.#executeGated(session, request, command);
@@ -265,6 +267,7 @@ export class Engine {
     }
     if (!command.acceptsCount(request.count)) return wrongArity(command.fullName);
     assert(command.run !== undefined, `the row of ${command.fullName} has a handler`);
+    if (command.row.isProtected && !this.#mayDebug(session)) return DEBUG_NOT_ALLOWED;
     if (session.has(SESSION_UNAUTHENTICATED) && (command.flags & FLAG_NO_AUTH) === 0)
       return NOT_AUTHENTICATED;
     if (session.has(SESSION_MULTI) && (command.flags & FLAG_NO_MULTI) !== 0) return NOT_IN_TRANSACTION;
@@ -291,6 +294,15 @@ export class Engine {
     return new ErrorReply(
       `ERR unknown command '${name.slice(0, UNKNOWN_NAME_BYTES_MAX)}', with args beginning with: ${args}`,
     );
+  }
+
+  /** `enable-debug-command`: yes, no, or only for clients of this machine (networking.c, islocalClient). */
+  #mayDebug(session: Session): boolean {
+    const allowed = this.config.values['enable-debug-command'];
+    if (allowed !== 'local') return allowed === 'yes';
+    if (session.has(SESSION_UNIX_SOCKET)) return true;
+    const address = this.#call!.services.clients.find(session.id)?.address ?? '';
+    return address.startsWith('127.0.0.1:') || address.startsWith('[::1]:');
   }
 
   #isOutOfMemory(session: Session, command: RuntimeCommand): boolean {

@@ -2,7 +2,8 @@
  * What the server counts about itself, for INFO: one block in the arena, seen by all threads.
  *
  *     doubles  0 –  31   named counters (COUNTERS)
- *     doubles 32 –  35   time of the last sample, index of the next one, generation of the error table, command count
+ *     doubles 32 –  35   time of the last sample, index of the next one, generation of the error table,
+ *                        number of commands
  *     doubles 36 –  86   3 metrics: reading at the last sample, then 16 rates
  *     doubles 87 – 726   128 error codes: count, then 32 bytes of name (zero-filled; count 0 = free slot)
  *     doubles 727 …      per command: calls, microseconds, rejected calls, failed calls

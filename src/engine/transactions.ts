@@ -65,27 +65,24 @@ export class Transactions implements TransactionService {
     // EXEC will fail already: nothing is gained by watching more.
     if (session.watchMarker !== 0 && watches.isDirty(session.watchMarker)) return;
 
-    // A key that is dead by now goes first, so that its deletion later on does not look like a change.
-    database.lookup(key, start, end);
     if (session.watchMarker === 0) session.watchMarker = watches.createMarker();
-    watches.watch(session.watchMarker, database.index, key, start, end);
+    watches.watch(session.watchMarker, database.index, key, start, end, this.#keyspace.now);
   }
 
   unwatch(session: Session): void {
     if (session.watchMarker !== 0) this.#keyspace.watches.unwatchAll(session.watchMarker);
   }
 
-  /** Whether a watched key has changed, or has died without anybody having noticed yet. */
+  /** Whether a watched key has changed, or has died since without anybody having noticed yet. */
   #isTouched({ watchMarker }: Session): boolean {
     if (watchMarker === 0) return false;
-    const { watches, databases } = this.#keyspace;
+    const { watches, databases, now } = this.#keyspace;
     if (watches.isDirty(watchMarker)) return true;
 
     let hasExpired = false;
-    watches.forEachWatched(watchMarker, (databaseIndex, key) => {
-      const database = databases[databaseIndex]!;
-      const entry = database.find(key, 0, key.length);
-      if (entry !== 0 && database.isExpired(entry)) hasExpired = true;
+    watches.forEachWatched(watchMarker, (databaseIndex, key, since) => {
+      const lastAlive = databases[databaseIndex]!.lastAlive(key);
+      if (since <= lastAlive && lastAlive < now) hasExpired = true;
     });
     return hasExpired;
   }

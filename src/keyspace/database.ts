@@ -227,8 +227,9 @@ export class Database {
   /** Deletes a key whose time has passed, and tells everybody. */
   expire(entry: Ref): void {
     const key = this.keyOf(entry);
+    const expiry = this.expiryOf(entry);
     this.delete(entry);
-    this.#keyspace.expired(this, key);
+    this.#keyspace.expired(this, key, expiry);
   }
 
   /**
@@ -307,6 +308,13 @@ export class Database {
     return (getWord(this.#arena, entry, ENTRY_META) & FLAG_EXPIRES) !== 0
       ? getExpiry(this.#arena, entry)
       : NO_EXPIRY;
+  }
+
+  /** Until when the key is alive, as `Watches.touchDatabase` wants to know it. */
+  lastAlive(key: Uint8Array): number {
+    const entry = this.find(key, 0, key.length);
+    if (entry === 0) return -Infinity;
+    return this.#isExpiredNow(entry) ? this.expiryOf(entry) : Infinity;
   }
 
   /** Sets the key's expiry time. Returns the entry, which may have moved. */

@@ -8,8 +8,10 @@
  *     word 4    key length in bytes
  *     word 5    strings: value length in bytes; other types: reference to the value
  *     byte 24   key bytes
- *               [ padding to 8, expiry: double, Unix time in ms; int32 place in the index of expiring keys; int32 ]
- *               value bytes, or for a string over 2 KiB (FLAG_APART): padding to 8, reference to a block of its bytes
+ *               [ padding to 8, expiry: double, Unix time in ms; int32 place in the index of expiring keys;
+ *                 int32 ]
+ *               value bytes, or for a string over 2 KiB (FLAG_APART): padding to 8, reference to a block of
+ *                 its bytes
  *
  * 16-byte keys with 3-byte values take 48 bytes: the entry is a block of the 48-byte class.
  */

@@ -184,10 +184,10 @@ export class Keyspace {
    * A key was deleted because its time had passed. Its deletion is propagated, but is no change made by a
    * client.
    */
-  expired(database: Database, key: Uint8Array): void {
+  expired(database: Database, key: Uint8Array, expiry: number): void {
     this.count('expired', 1);
     if (this.arena.control[CONTROL_WATCHED_KEYS] !== 0)
-      this.watches.touch(database.index, key, 0, key.length);
+      this.watches.touch(database.index, key, 0, key.length, expiry);
     this.observer?.keyExpired(database, key);
   }
 

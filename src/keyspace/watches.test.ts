@@ -53,7 +53,7 @@ class ModelledWatches {
   }
 
   watch(client: ModelClient, database: number, key: string): void {
-    this.watches.watch(client.marker, database, padded(key), 1, key.length + 1);
+    this.watches.watch(client.marker, database, padded(key), 1, key.length + 1, 0);
     client.watched.add(`${database}:${key}`);
   }
 
@@ -69,9 +69,9 @@ class ModelledWatches {
   }
 
   touchDatabase(database: number, isTouched: (key: string) => boolean): void {
-    this.watches.touchDatabase(database, (index, key) => {
+    this.watches.touchDatabase(database, 0, (index, key) => {
       assert.ok(database === -1 || index === database);
-      return isTouched(Buffer.from(key).toString('latin1'));
+      return isTouched(Buffer.from(key).toString('latin1')) ? Infinity : -Infinity;
     });
     for (const client of this.clients) {
       client.isDirty ||= [...client.watched].some((name) => {
@@ -135,7 +135,7 @@ test('the same key of another database is another key', (t) => {
   const watches = new Watches(newAllocator(t), 1, 2);
   const marker = watches.createMarker();
   const key = Buffer.from('key');
-  watches.watch(marker, 1, key, 0, 3);
+  watches.watch(marker, 1, key, 0, 3, 0);
   watches.touch(0, key, 0, 3);
   watches.touch(1, key, 0, 2);
   assert.equal(watches.isDirty(marker), false);
@@ -148,20 +148,35 @@ test('a key that is watched twice is watched once', (t) => {
   const watches = new Watches(allocator, 1, 2);
   const marker = watches.createMarker();
   const key = Buffer.from('key');
-  watches.watch(marker, 0, key, 0, 3);
+  watches.watch(marker, 0, key, 0, 3, 0);
   const used = allocator.usedBytes;
-  watches.watch(marker, 0, key, 0, 3);
+  watches.watch(marker, 0, key, 0, 3, 0);
   assert.equal(allocator.usedBytes, used);
   assert.equal(watches.watchedCount(marker), 1);
+});
+
+test('the removal of a dead key is no change to those who began to watch it when it was dead', (t) => {
+  const watches = new Watches(newAllocator(t), 1, 2);
+  const [before, after] = [watches.createMarker(), watches.createMarker()];
+  const key = Buffer.from('key');
+  watches.watch(before, 0, key, 0, 3, 1000);
+  watches.watch(after, 0, key, 0, 3, 1001);
+  watches.touchDatabase(0, 1000, () => -Infinity);
+  assert.equal(watches.isDirty(before), false);
+  watches.touch(0, key, 0, 3, 1000);
+  assert.equal(watches.isDirty(before), true);
+  assert.equal(watches.isDirty(after), false);
+  watches.touch(0, key, 0, 3);
+  assert.equal(watches.isDirty(after), true);
 });
 
 test('a new watch does not forget the mark, unwatching does', (t) => {
   const watches = new Watches(newAllocator(t), 1, 2);
   const marker = watches.createMarker();
   const key = Buffer.from('key');
-  watches.watch(marker, 0, key, 0, 3);
+  watches.watch(marker, 0, key, 0, 3, 0);
   watches.touch(0, key, 0, 3);
-  watches.watch(marker, 0, key, 0, 2);
+  watches.watch(marker, 0, key, 0, 2, 0);
   assert.equal(watches.isDirty(marker), true);
   watches.unwatchAll(marker);
   assert.equal(watches.isDirty(marker), false);

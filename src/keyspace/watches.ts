@@ -13,7 +13,7 @@ import { strict as assert } from 'node:assert';
 import type { Arena, Ref } from '../memory/arena.ts';
 import type { Allocator } from '../memory/allocator.ts';
 import { CONTROL_ROOT_WATCHES, CONTROL_WATCHED_KEYS } from '../memory/control-block.ts';
-import { byteOffset, bytesOf, clearWords, getWord, setWord } from '../memory/struct.ts';
+import { byteOffset, bytesOf, clearWords, getDouble, getWord, setDouble, setWord } from '../memory/struct.ts';
 import { ENTRY_HASH, HASH_TABLE_WORDS, HashTable } from '../structures/hash-table.ts';
 import { copyBytes } from '../util/bytes.ts';
 import { halfSipHash } from '../util/half-siphash.ts';
@@ -28,7 +28,9 @@ const LINK_NEXT_OF_KEY = 0;
 const LINK_NEXT_OF_CLIENT = 1;
 const LINK_KEY = 2;
 const LINK_MARKER = 3;
-const LINK_BYTES = 16;
+/** A double, words 4 and 5: when the client began to watch the key, Unix time in ms. */
+const LINK_SINCE = 2;
+const LINK_BYTES = 24;
 
 // A client's marker.
 const MARKER_DIRTY = 0;
@@ -94,7 +96,8 @@ export class Watches {
     return count;
   }
 
-  watch(marker: Ref, databaseIndex: number, key: Uint8Array, start: number, end: number): void {
+  /** @param now Unix time in ms, which tells whether the key was alive when the client began to watch it */
+  watch(marker: Ref, databaseIndex: number, key: Uint8Array, start: number, end: number, now: number): void {
     const arena = this.#arena;
     const length = this.#setName(databaseIndex, key, start, end);
     const hash = halfSipHash(this.#hashKey0, this.#hashKey1, this.#name, 0, length);
@@ -120,6 +123,7 @@ export class Watches {
     setWord(arena, link, LINK_NEXT_OF_CLIENT, getWord(arena, marker, MARKER_LINKS));
     setWord(arena, link, LINK_KEY, watched);
     setWord(arena, link, LINK_MARKER, marker);
+    setDouble(arena, link, LINK_SINCE, now);
     setWord(arena, watched, KEY_LINKS, link);
     setWord(arena, marker, MARKER_LINKS, link);
   }
@@ -158,8 +162,18 @@ export class Watches {
     }
   }
 
-  /** The key changed: marks every client that watches it. */
-  touch(databaseIndex: number, key: Uint8Array, start: number, end: number): void {
+  /**
+   * The key changed: marks every client that watches it.
+   * @param lastAlive for the removal of a dead key, its expiry time: it is no change to clients that began to
+   *   watch the key after that (Redis 7.0 multi.c, touchWatchedKey)
+   */
+  touch(
+    databaseIndex: number,
+    key: Uint8Array,
+    start: number,
+    end: number,
+    lastAlive: number = Infinity,
+  ): void {
     const length = this.#setName(databaseIndex, key, start, end);
     const watched = this.#table.find(
       this.#name,
@@ -167,43 +181,50 @@ export class Watches {
       length,
       halfSipHash(this.#hashKey0, this.#hashKey1, this.#name, 0, length),
     );
-    if (watched !== 0) this.#markAll(watched);
+    if (watched !== 0) this.#markAll(watched, lastAlive);
   }
 
   /**
-   * All keys of a database may have changed: marks the clients that watch one for which `isTouched` says so.
+   * All keys of a database may have changed: marks the clients that watch one.
    * @param databaseIndex the database, or -1 for all
+   * @param now Unix time in ms: to the others a key that is dead from now on was so from the beginning
+   * @param lastAlive until when the key was there: Infinity when it was alive until now or comes to life,
+   *   its expiry time when it was dead, -Infinity when there is none
    */
-  touchDatabase(databaseIndex: number, isTouched: (databaseIndex: number, key: Uint8Array) => boolean): void {
+  touchDatabase(
+    databaseIndex: number,
+    now: number,
+    lastAlive: (databaseIndex: number, key: Uint8Array) => number,
+  ): void {
     for (let group = 0; group < this.#table.groupCount; group++) {
       this.#table.visitGroupAt(group, (watched) => {
         const name = this.#nameOf(watched);
         const index = name.readInt32LE(0);
-        if (
-          (databaseIndex === -1 || databaseIndex === index) &&
-          isTouched(index, name.subarray(DATABASE_BYTES))
-        ) {
-          this.#markAll(watched);
+        if (databaseIndex === -1 || databaseIndex === index) {
+          this.#markAll(watched, lastAlive(index, name.subarray(DATABASE_BYTES)), now);
         }
       });
     }
   }
 
-  /** Visits the keys that the client watches. */
-  forEachWatched(marker: Ref, visit: (databaseIndex: number, key: Uint8Array) => void): void {
+  /** Visits the keys that the client watches; `since` is when it began to, Unix time in ms. */
+  forEachWatched(marker: Ref, visit: (databaseIndex: number, key: Uint8Array, since: number) => void): void {
     let link = getWord(this.#arena, marker, MARKER_LINKS);
     while (link !== 0) {
       const name = this.#nameOf(getWord(this.#arena, link, LINK_KEY));
-      visit(name.readInt32LE(0), name.subarray(DATABASE_BYTES));
+      visit(name.readInt32LE(0), name.subarray(DATABASE_BYTES), getDouble(this.#arena, link, LINK_SINCE));
       link = getWord(this.#arena, link, LINK_NEXT_OF_CLIENT);
     }
   }
 
-  #markAll(watched: Ref): void {
-    let link = getWord(this.#arena, watched, KEY_LINKS);
+  #markAll(watched: Ref, lastAlive: number, now = 0): void {
+    const arena = this.#arena;
+    let link = getWord(arena, watched, KEY_LINKS);
     while (link !== 0) {
-      setWord(this.#arena, getWord(this.#arena, link, LINK_MARKER), MARKER_DIRTY, 1);
-      link = getWord(this.#arena, link, LINK_NEXT_OF_KEY);
+      const since = getDouble(arena, link, LINK_SINCE);
+      if (since <= lastAlive) setWord(arena, getWord(arena, link, LINK_MARKER), MARKER_DIRTY, 1);
+      else if (since < now) setDouble(arena, link, LINK_SINCE, now);
+      link = getWord(arena, link, LINK_NEXT_OF_KEY);
     }
   }
 

@@ -1,10 +1,11 @@
 /**
- * `redis-clone-ts check-aof [--fix | --truncate-to-timestamp SECONDS] FILE | MANIFEST`: says whether append-only
- * files are whole, and cuts the last of them when asked to. Output and exit codes are those of redis-check-aof
- * (Redis 7.0 redis-check-aof.c), but for the count of lines.
+ * `redis-clone-ts check-aof [--fix | --truncate-to-timestamp SECONDS] FILE | MANIFEST`: says whether
+ * append-only files are whole, and cuts the last of them when asked to. Output and exit codes are those of
+ * redis-check-aof (Redis 7.0 redis-check-aof.c), but for the count of lines.
  *
- * It reads as the server does. So it is stricter than Redis' tool where there are checksums; it accepts inline
- * commands, which Redis' tool does not; and what it calls not valid, the server may still load: a torn end.
+ * It reads as the server does. So it is stricter than Redis' tool where there are checksums; it accepts
+ * inline commands, which Redis' tool does not; and what it calls not valid, the server may still load: a torn
+ * end.
  */
 import { dirname, join } from 'node:path';
 import { parseManifest, ManifestError, type AofManifest } from './aof-manifest.ts';
@@ -224,8 +225,8 @@ function cutToTimestamp(
   }
   if (!isLast) {
     throw new CheckFailure(
-      `Failed to truncate AOF ${name} to timestamp ${untilSeconds} to offset ${end.offset} because it is not ` +
-        'the last file.\nIf you insist, please delete all files after this file according to the manifest ' +
+      `Failed to truncate AOF ${name} to timestamp ${untilSeconds} to offset ${end.offset} because it is ` +
+        'not the last file.\nIf you insist, please delete all files after this file according to the manifest ' +
         'file and delete the corresponding records in manifest file manually. Then re-run check-aof.\n',
     );
   }

@@ -1,6 +1,7 @@
 /**
- * `redis-clone-ts check-rdb FILE`: walks an RDB file and says what is in it, or where it is damaged. The output is
- * that of redis-check-rdb (Redis 7.0 redis-check-rdb.c), with the version and a line per database added.
+ * `redis-clone-ts check-rdb FILE`: walks an RDB file and says what is in it, or where it is damaged. The
+ * output is that of redis-check-rdb (Redis 7.0 redis-check-rdb.c), with the version and a line per database
+ * added.
  *
  * It reads as the server does, values included, so what passes here can be loaded.
  */
@@ -80,9 +81,13 @@ class RdbCheck {
 
   #walk(): void {
     let item = this.#reader.next();
-    this.#note(`RDB version ${this.#reader.version}`);
+    this.#info(`RDB version ${this.#reader.version}`);
     for (; item.kind !== 'end'; item = this.#reader.next()) this.#take(item);
-    this.#note(item.isChecksumVerified ? 'Checksum OK' : 'RDB file was saved with checksum disabled: no check performed');
+    this.#note(
+      item.isChecksumVerified
+        ? 'Checksum OK'
+        : 'RDB file was saved with checksum disabled: no check performed',
+    );
   }
 
   #take(item: Exclude<RdbItem, { kind: 'end' }>): void {
@@ -148,7 +153,8 @@ class RdbCheck {
       this.#info(`db${database}: keys=${counts.keyCount},expires=${counts.expiryCount}`);
     }
     if (this.#functionCount > 0) this.#info(`${this.#functionCount} function libraries`);
-    for (const name of this.#moduleNames) this.#info(`values of module type ${name}: only the module can load them`);
+    for (const name of this.#moduleNames)
+      this.#info(`values of module type ${name}: only the module can load them`);
   }
 
   #info(text: string): void {

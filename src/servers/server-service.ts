@@ -137,7 +137,9 @@ class LocalServer implements ServerService {
     const { keyspace } = this.#parts;
     const databases = databaseIndex === -1 ? keyspace.databases : [keyspace.databases[databaseIndex]!];
     if (keyspace.watches.count > 0) {
-      keyspace.watches.touchDatabase(databaseIndex, (index, key) => this.#exists(index, key));
+      keyspace.watches.touchDatabase(databaseIndex, keyspace.now, (index, key) =>
+        keyspace.databases[index]!.lastAlive(key),
+      );
     }
     let keyCount = 0;
     for (const database of databases) {
@@ -151,17 +153,19 @@ class LocalServer implements ServerService {
   swapDatabases(first: number, second: number): void {
     const { keyspace } = this.#parts;
     if (first === second) return;
-    const isInEither = (_: number, key: Uint8Array): boolean =>
-      this.#exists(first, key) || this.#exists(second, key);
-    if (keyspace.watches.count > 0) {
-      keyspace.watches.touchDatabase(first, isInEither);
-      keyspace.watches.touchDatabase(second, isInEither);
-    }
+    this.#touchReplaced(first, second);
+    this.#touchReplaced(second, first);
     keyspace.databases[first]!.swapWith(keyspace.databases[second]!);
   }
 
-  #exists(databaseIndex: number, key: Uint8Array): boolean {
-    return this.#parts.keyspace.databases[databaseIndex]!.find(key, 0, key.length) !== 0;
+  /** Tells the clients that watch keys of a database that another is about to take its place. */
+  #touchReplaced(index: number, byIndex: number): void {
+    const { watches, databases, now } = this.#parts.keyspace;
+    if (watches.count === 0) return;
+    // A dead key that comes does not count: it is as if there were none.
+    watches.touchDatabase(index, now, (_, key) =>
+      databases[byIndex]!.lastAlive(key) === Infinity ? Infinity : databases[index]!.lastAlive(key),
+    );
   }
 
   authenticate(session: Session, user: Uint8Array, password: Uint8Array): boolean {

@@ -2,9 +2,9 @@
  * What a serving thread does, whatever the transport: it runs the requests of its connections, and after each
  * wake-up does the ordered duties.
  *
- *     transport: bytes arrived    ──▶ receive(connection)    parse: requests are put down, no lock
- *     transport: all sockets read ──▶ endWakeUp()            lock ─▶ run the requests of all ─▶ unlock ─▶ send replies
- *     transport: before it sleeps ──▶ beforeSleep()          periodic duties, interrupted clients
+ *     transport: bytes arrived    ──▶ receive(connection)   parse: requests are put down, no lock
+ *     transport: all sockets read ──▶ endWakeUp()           lock ─▶ run them all ─▶ unlock ─▶ send replies
+ *     transport: before it sleeps ──▶ beforeSleep()         periodic duties, interrupted clients
  *
  * Replies are sent only at the end of a wake-up: one log write, later one fsync, serves all clients of it,
  * and no client sees a reply before the disk has what it acknowledges.

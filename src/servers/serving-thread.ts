@@ -1,9 +1,9 @@
 /**
  * A serving thread: attaches to the shared memory, opens its transport and serves until it is told to stop.
- * Started by the supervisor as a worker; also its own entry point.
+ * Started as a worker (serving-worker.ts); its settings come as its first message.
  */
 import { setFlagsFromString } from 'node:v8';
-import { parentPort, workerData } from 'node:worker_threads';
+import { parentPort } from 'node:worker_threads';
 import { publishConfig } from '../engine/config-sharing.ts';
 import { STATE_STARTUP_BYTES } from '../engine/shared-state.ts';
 import type { ReleasePages } from '../memory/allocator.ts';
@@ -126,11 +126,11 @@ function limitClients(parts: ThreadParts, libc: Libc): void {
   const possible = Math.max(1, reached - OTHER_DESCRIPTORS);
   parts.log.warning(
     `You requested maxclients of ${parts.config.values.maxclients} ` +
-        `requiring at least ${wanted} max file descriptors.`,
+      `requiring at least ${wanted} max file descriptors.`,
   );
   parts.log.warning(`Current maximum open files is ${reached}. maxclients has been reduced to ${possible}.`);
   parts.config.setText({ maxclients: String(possible) });
   parts.mutex.hold(() => parts.engine.adoptVersion(publishConfig(parts.allocator, parts.config)));
 }
 
-main(workerData as ServingSettings);
+parentPort!.once('message', (settings: ServingSettings) => main(settings));

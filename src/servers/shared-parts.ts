@@ -43,7 +43,10 @@ export interface SharedParts {
 }
 
 /** Attaches to the shared memory. The first thread to come creates what is in it. */
-export function attachShared(settings: ThreadSettings, arena: Arena = Arena.attach(settings.arena)): SharedParts {
+export function attachShared(
+  settings: ThreadSettings,
+  arena: Arena = Arena.attach(settings.arena),
+): SharedParts {
   const allocator = new Allocator(arena);
   const config = new Config();
   config.load(settings.config);

@@ -3,7 +3,7 @@
  * wish to stop, and notices when a thread dies. It never serves and never blocks, so the caller's own event
  * loop stays free.
  */
-import { Worker } from 'node:worker_threads';
+import type { Worker } from 'node:worker_threads';
 import type { Config } from '../config/config.ts';
 import { publishConfig } from '../engine/config-sharing.ts';
 import { MAIL_STOP } from '../engine/mailboxes.ts';
@@ -11,6 +11,7 @@ import { STATE_THREAD_COUNT } from '../engine/shared-state.ts';
 import { Arena } from '../memory/arena.ts';
 import { randomHex } from '../util/random.ts';
 import { resolveBindNames } from './bind-addresses.ts';
+import { startServingWorker } from './serving-worker.ts';
 import type { ServingReport, ServingSettings } from './serving-thread.ts';
 import { attachShared } from './shared-parts.ts';
 import type { ProcessFacts, SharedParts } from './shared-parts.ts';
@@ -28,6 +29,8 @@ export interface StartOptions {
   readonly version: string;
   /** The port to listen on; 0 takes a free one if `config.values.port` is not 0. */
   readonly port: number;
+  /** The serving thread, if it was started already. */
+  readonly worker?: Worker | undefined;
 }
 
 export class Supervisor {
@@ -46,6 +49,16 @@ export class Supervisor {
 
   /** Starts a server. @throws StartError */
   static async start(options: StartOptions): Promise<Supervisor> {
+    const worker = options.worker ?? startServingWorker();
+    try {
+      return await Supervisor.#startWith(worker, options);
+    } catch (error) {
+      await worker.terminate();
+      throw error;
+    }
+  }
+
+  static async #startWith(worker: Worker, options: StartOptions): Promise<Supervisor> {
     const { config } = options;
     if (config.values.mode === 'threaded') {
       throw new StartError('--mode=threaded is not available in this version; use --mode=eventloop');
@@ -68,18 +81,12 @@ export class Supervisor {
     });
 
     const serving: ServingSettings = { ...settings, threadNumber: SERVING_THREAD, port: options.port };
-    const worker = new Worker(new URL('./serving-thread.js', import.meta.url), {
-      workerData: serving,
-      name: 'serving',
-      // Options of `node` that the caller was started with (--eval, --import, …) are not for this thread.
-      execArgv: [],
-    });
+    worker.postMessage(serving);
     const ended = watchEnd(worker, parts);
     try {
       const port = await whenReady(worker);
       return new Supervisor(parts, worker, port, ended);
     } catch (error) {
-      await worker.terminate();
       arena.close();
       throw error;
     }

@@ -89,6 +89,8 @@ behaviour('HELLO refuses', [
   ['HELLO 4 NOSUCH', error('NOPROTO unsupported protocol version')],
   ['HELLO three', error('ERR Protocol version is not an integer or out of range')],
   ['HELLO AUTH default x', error('ERR Protocol version is not an integer or out of range')],
+  [['HELLO', '3', '\0'], error("ERR Syntax error in HELLO option ''")],
+  [['HELLO', '3', 'a\0b'], error("ERR Syntax error in HELLO option 'a'")],
   ['HELLO 3 SETNAME', error("ERR Syntax error in HELLO option 'SETNAME'")],
   ['HELLO 3 AUTH default', error("ERR Syntax error in HELLO option 'AUTH'")],
   [

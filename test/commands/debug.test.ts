@@ -58,6 +58,13 @@ behaviour(
     ['DEBUG SLEEP 0', NOT_ALLOWED],
     ['DEBUG HELP', NOT_ALLOWED],
     ['DEBUG', error("ERR wrong number of arguments for 'debug' command")],
+    ['MULTI', OK],
+    ['DEBUG SLEEP 0', NOT_ALLOWED],
+    ['EXEC', error('EXECABORT Transaction discarded because of previous errors.')],
+    [
+      'INFO commandstats',
+      matching(/cmdstat_debug:calls=0,usec=0,usec_per_call=0.00,rejected_calls=\d+,failed_calls=0/),
+    ],
   ],
   { args: ['--enable-debug-command', 'no'] },
 );

@@ -236,6 +236,24 @@ behaviour('SCAN with its options', [
   ['DBSIZE', 2],
 ]);
 
+behaviour('SCAN removes the dead keys that it meets, unless their names do not match', [
+  ['DEBUG SET-ACTIVE-EXPIRE 0', OK],
+  ['SET a v PX 1', OK],
+  wait(5),
+  ['SCAN 0 MATCH x', ['0', []]],
+  ['SCAN 0 MATCH x TYPE hash', ['0', []]],
+  ['DBSIZE', 1],
+  ['CONFIG RESETSTAT', OK],
+  ['SCAN 0 TYPE hash', ['0', []]],
+  ['DBSIZE', 0],
+  ['INFO stats', matching(/keyspace_hits:0\r\nkeyspace_misses:1\r\n/)],
+  ['SET b v', OK],
+  ['SCAN 0', ['0', ['b']]],
+  ['SCAN 0 TYPE hash', ['0', []]],
+  ['INFO stats', matching(/keyspace_hits:1\r\nkeyspace_misses:1\r\n/)],
+  ['DEBUG SET-ACTIVE-EXPIRE 1', OK],
+]);
+
 behaviour('SCAN refuses', [
   ['SCAN x', error('ERR invalid cursor')],
   ['SCAN x COUNT 0', error('ERR invalid cursor')],

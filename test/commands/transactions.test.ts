@@ -195,15 +195,52 @@ behaviour('WATCH: a key that dies meanwhile, noticed or not', [
   ['DEBUG SET-ACTIVE-EXPIRE 1', OK],
 ]);
 
-behaviour('WATCH: a key that is dead already does not count', [
+/** `k` is dead when it is watched, `steps` happen, and EXEC must give `expected`. */
+function watchedDead(name: string, steps: readonly Step[], expected: Expected): void {
+  behaviour(`WATCH of a dead key: ${name}`, [
+    ['DEBUG SET-ACTIVE-EXPIRE 0', OK],
+    ['SET k v PX 1', OK],
+    wait(5),
+    ['WATCH k', OK],
+    ['DBSIZE', 1],
+    ...steps,
+    ['MULTI', OK],
+    ['PING', QUEUED],
+    ['EXEC', expected],
+    ['DEBUG SET-ACTIVE-EXPIRE 1', OK],
+  ]);
+}
+
+watchedDead('nothing happens', [], RAN);
+watchedDead('it is removed', [on('other', 'GET k', null), ['DBSIZE', 0]], RAN);
+watchedDead('somebody sets it', [on('other', 'SET k w', OK)], NULL_ARRAY);
+watchedDead('somebody sets it after its removal', [['GET k', null], on('other', 'SET k w', OK)], NULL_ARRAY);
+watchedDead('DEL finds nothing to delete', [on('other', 'DEL k', 0)], RAN);
+watchedDead('FLUSHALL', [on('other', 'FLUSHALL', OK)], RAN);
+watchedDead('set after FLUSHALL', [on('other', 'FLUSHALL', OK), on('other', 'SET k w', OK)], NULL_ARRAY);
+watchedDead('SWAPDB with an empty database', [on('other', 'SWAPDB 0 1', OK)], RAN);
+watchedDead(
+  'SWAPDB brings a living one',
+  [on('other', 'SELECT 1', OK), on('other', 'SET k w', OK), on('other', 'SWAPDB 0 1', OK)],
+  NULL_ARRAY,
+);
+watchedDead(
+  'SWAPDB brings another dead one',
+  [on('other', 'SELECT 1', OK), on('other', 'SET k w PX 1', OK), wait(5), on('other', 'SWAPDB 0 1', OK)],
+  RAN,
+);
+
+behaviour('WATCH: FLUSHALL and SWAPDB remove a key that has died meanwhile', [
   ['DEBUG SET-ACTIVE-EXPIRE 0', OK],
-  ['SET k v PX 1', OK],
-  wait(5),
-  ['WATCH k', OK],
-  on('other', 'GET k', null),
-  ['MULTI', OK],
-  ['PING', QUEUED],
-  ['EXEC', RAN],
+  ...['FLUSHALL', 'SWAPDB 0 1'].flatMap((command): Step[] => [
+    ['SET k v PX 300', OK],
+    ['WATCH k', OK],
+    wait(310),
+    on('other', command, OK),
+    ['MULTI', OK],
+    ['PING', QUEUED],
+    ['EXEC', NULL_ARRAY],
+  ]),
   ['DEBUG SET-ACTIVE-EXPIRE 1', OK],
 ]);
 
