@@ -226,8 +226,9 @@ function cutToTimestamp(
   if (!isLast) {
     throw new CheckFailure(
       `Failed to truncate AOF ${name} to timestamp ${untilSeconds} to offset ${end.offset} because it is ` +
-        'not the last file.\nIf you insist, please delete all files after this file according to the manifest ' +
-        'file and delete the corresponding records in manifest file manually. Then re-run check-aof.\n',
+        'not the last file.\nIf you insist, please delete all files after this file according to the ' +
+        'manifest file and delete the corresponding records in manifest file manually. ' +
+        'Then re-run check-aof.\n',
     );
   }
   truncateFile(tool.disk, path, end.offset);

@@ -3,7 +3,8 @@
  * output is that of redis-check-rdb (Redis 7.0 redis-check-rdb.c), with the version and a line per database
  * added.
  *
- * It reads as the server does, values included, so what passes here can be loaded.
+ * It reads as the server does, values included, so what passes here can be loaded, except for values of
+ * modules: those are passed over, and their types are named.
  */
 import { quoteBytes } from '../util/split-args.ts';
 import { DiskSource } from './disk-source.ts';

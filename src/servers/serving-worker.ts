@@ -1,4 +1,4 @@
-/** Starts the worker of a serving thread. It loads its code and waits for its settings (serving-thread.ts). */
+/** The worker of a serving thread: it loads its code and waits for its settings (serving-thread.ts). */
 import { Worker } from 'node:worker_threads';
 
 export function startServingWorker(): Worker {
