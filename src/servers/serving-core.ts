@@ -35,8 +35,11 @@ const TURN_OUTPUT_BYTES_MAX = 1024 * 1024;
  * high, for a client may send a long pipeline before it reads the first reply.
  */
 const STALLED_OUTPUT_BYTES = 64 * 1024 * 1024;
-/** After this much output of all clients the wake-up is ended early. */
-const WAKE_UP_OUTPUT_BYTES_MAX = 16 * 1024 * 1024;
+/**
+ * After this much output of all clients their replies are sent, before more requests are run: what was just written is
+ * still in the cache, and the buffer stays small.
+ */
+const WAKE_UP_OUTPUT_BYTES_MAX = 128 * 1024;
 
 /** All connections are looked over for time-outs this often. */
 const IDLE_LOOK_MILLIS = 1000;
