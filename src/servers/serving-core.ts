@@ -36,8 +36,8 @@ const TURN_OUTPUT_BYTES_MAX = 1024 * 1024;
  */
 const STALLED_OUTPUT_BYTES = 64 * 1024 * 1024;
 /**
- * After this much output of all clients their replies are sent, before more requests are run: what was just written is
- * still in the cache, and the buffer stays small.
+ * After this much output of all clients their replies are sent, before more requests are run: what was just
+ * written is still in the cache, and the buffer stays small.
  */
 const WAKE_UP_OUTPUT_BYTES_MAX = 128 * 1024;
 
