@@ -7,12 +7,12 @@ import { banner, helpText } from './help.ts';
 
 const PROGRAM = { name: 'redis-clone-ts', version: '1.2.3' };
 const FILES: Readonly<Record<string, string>> = {
-  '/work/a.conf': 'port 5\ntimeout 7\n',
+  '/srv/a.conf': 'port 5\ntimeout 7\n',
   '/etc/b.conf': 'hz 20',
 };
 
 const SYSTEM: ConfigSystem = {
-  workingDirectory: () => '/work',
+  workingDirectory: () => '/srv',
   readFile: (path) => {
     const text = FILES[path];
     if (text === undefined) throw Object.assign(new Error('not found'), { code: 'ENOENT' });
@@ -48,8 +48,8 @@ test('nothing at all', () => {
 
 test('a file, then options that outdo it', () => {
   const { config, configFile } = run(['a.conf', '--port', '7', '--hz', '15']);
-  assert.equal(configFile, '/work/a.conf');
-  assert.equal(config.configFile, '/work/a.conf');
+  assert.equal(configFile, '/srv/a.conf');
+  assert.equal(config.configFile, '/srv/a.conf');
   assert.deepEqual([config.values.port, config.values.timeout, config.values.hz], [7, 7, 15]);
 });
 
@@ -111,7 +111,7 @@ test('errors read as those of Redis', () => {
   );
   assert.equal(
     error(['no.conf']),
-    "Fatal error, can't open config file '/work/no.conf': No such file or directory",
+    "Fatal error, can't open config file '/srv/no.conf': No such file or directory",
   );
 });
 

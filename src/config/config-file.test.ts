@@ -7,10 +7,10 @@ import { loadConfigSources } from './config-file.ts';
 import type { ConfigSystem } from './config-system.ts';
 import { DIRECTIVE_NAMES, directiveRow, type DirectiveName } from './directives.ts';
 
-/** A machine with these files, whose current directory is /work. */
+/** A machine with these files, whose current directory is /srv. */
 function systemWith(files: Readonly<Record<string, string>>): ConfigSystem {
   return {
-    workingDirectory: () => '/work',
+    workingDirectory: () => '/srv',
     readFile: (path) => {
       const text = files[path];
       if (text === undefined) throw Object.assign(new Error('not found'), { code: 'ENOENT' });
@@ -28,7 +28,7 @@ function systemWith(files: Readonly<Record<string, string>>): ConfigSystem {
 }
 
 function load(text: string, files: Readonly<Record<string, string>> = {}, file?: string) {
-  const config = new Config({ workingDirectory: '/work' });
+  const config = new Config({ workingDirectory: '/srv' });
   const source = { text, firstLine: 1, ...(file === undefined ? {} : { file }) };
   const program = { name: 'redis-clone-ts', version: '1.2.3' };
   return { config, ...loadConfigSources(config, [source], { system: systemWith(files), program }) };
@@ -115,8 +115,8 @@ test('a log file that cannot be opened has no line', () => {
 
 test('include reads files in place, relative to the directory that is current then', () => {
   const files = {
-    '/work/a.conf': 'port 1\ninclude b/c.conf',
-    '/work/b/c.conf': 'timeout 5',
+    '/srv/a.conf': 'port 1\ninclude b/c.conf',
+    '/srv/b/c.conf': 'timeout 5',
     '/data/x.conf': 'hz 50',
   };
   const { config, error } = load('port 9\ninclude a.conf\ndir /data\ninclude x.conf', files);
@@ -126,28 +126,22 @@ test('include reads files in place, relative to the directory that is current th
 
 test('include finds patterns in order; finding none is no error', () => {
   const files = {
-    '/work/conf.d/2.conf': 'port 2',
-    '/work/conf.d/1.conf': 'port 1',
-    '/work/conf.d/.3.conf': 'port 3',
+    '/srv/conf.d/2.conf': 'port 2',
+    '/srv/conf.d/1.conf': 'port 1',
+    '/srv/conf.d/.3.conf': 'port 3',
   };
   assert.equal(load('include conf.d/*.conf', files).config.values.port, 2);
-  assert.equal(load('include /work/conf.?/[1].conf', files).config.values.port, 1);
+  assert.equal(load('include /srv/conf.?/[1].conf', files).config.values.port, 1);
   assert.equal(load('include nowhere/*', files).error, undefined);
 });
 
 test('include names the file that is missing or wrong, and ends loops', () => {
   assert.equal(
     load('include nowhere.conf').error,
-    "Fatal error, can't open config file '/work/nowhere.conf': No such file or directory",
+    "Fatal error, can't open config file '/srv/nowhere.conf': No such file or directory",
   );
-  assert.match(
-    load('include a.conf', { '/work/a.conf': 'x' }).error ?? '',
-    /file '\/work\/a.conf', at line 1/,
-  );
-  assert.match(
-    load('include a.conf', { '/work/a.conf': 'include a.conf' }).error ?? '',
-    /include each other/,
-  );
+  assert.match(load('include a.conf', { '/srv/a.conf': 'x' }).error ?? '', /file '\/srv\/a.conf', at line 1/);
+  assert.match(load('include a.conf', { '/srv/a.conf': 'include a.conf' }).error ?? '', /include each other/);
 });
 
 const DEBIAN_FILE = '/etc/redis/redis.conf';

@@ -10,7 +10,7 @@ import { NODE_CONFIG_SYSTEM } from './config-system.ts';
 import { NODE_REWRITE_FILES } from './rewrite-files.ts';
 import { rewriteConfigFile, rewriteConfigText, type RewriteFiles } from './rewrite.ts';
 
-const ALWAYS = ['save ""', 'latency-tracking-info-percentiles 50 99 99.9', 'dir "/work/data"'];
+const ALWAYS = ['save ""', 'latency-tracking-info-percentiles 50 99 99.9', 'dir "/srv/data"'];
 
 /** Lines of the result without those that Redis writes in any case. */
 function rewritten(oldText: string, config: Config): string[] {
@@ -22,7 +22,7 @@ function rewritten(oldText: string, config: Config): string[] {
 }
 
 function configWith(values: Readonly<Record<string, string>> = {}): Config {
-  const config = new Config({ workingDirectory: '/work' });
+  const config = new Config({ workingDirectory: '/srv' });
   assert.equal(config.setText(values), undefined);
   return config;
 }
@@ -93,8 +93,8 @@ test('whatever was set is read back from the rewritten file', () => {
     fc.property(settings, (values) => {
       const config = configWith(values);
       const source = { text: rewriteConfigText('port 6379\nsave 5 5\n', config), firstLine: 1 };
-      const other = new Config({ workingDirectory: '/work' });
-      const system = { ...NODE_CONFIG_SYSTEM, workingDirectory: () => '/work' };
+      const other = new Config({ workingDirectory: '/srv' });
+      const system = { ...NODE_CONFIG_SYSTEM, workingDirectory: () => '/srv' };
       const program = { name: 'x', version: '1' };
       const { error } = loadConfigSources(other, [source], { system, program });
       assert.equal(error, undefined);
