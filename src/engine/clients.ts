@@ -134,7 +134,7 @@ export class Clients implements ClientService {
     const inputFree = table.get(record, CLIENT_INPUT_FREE);
     const outputBytes = table.getDouble(record, CLIENT_OUTPUT_BYTES);
     const queuedBytes = table.get(record, CLIENT_QUEUED_BYTES);
-    const total = CONNECTION_OBJECT_BYTES + inputBytes + inputFree + outputBytes + queuedBytes;
+    const total = clientBytes(table, record);
     const id = table.idOf(record);
     const address = table.address(record);
     const localAddress = table.localAddress(record);
@@ -178,6 +178,17 @@ export class Clients implements ClientService {
     const type: ClientType = 'normal';
     return { id, address, localAddress, name, user, type, line: fields.join(' ') };
   }
+}
+
+/** Bytes that a client takes: its objects, buffers, unsent replies and queued commands (`tot-mem`). */
+export function clientBytes(table: ClientTable, record: Ref): number {
+  return (
+    CONNECTION_OBJECT_BYTES +
+    table.get(record, CLIENT_INPUT) +
+    table.get(record, CLIENT_INPUT_FREE) +
+    table.getDouble(record, CLIENT_OUTPUT_BYTES) +
+    table.get(record, CLIENT_QUEUED_BYTES)
+  );
 }
 
 /**

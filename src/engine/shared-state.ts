@@ -21,10 +21,8 @@ export const STATE_PAUSE_END = DOUBLES;
 export const STATE_NEXT_CLIENT_ID = DOUBLES + 1;
 /** When the next round of periodic duties is due, Unix time in ms. */
 export const STATE_NEXT_CRON = DOUBLES + 2;
-/** Bytes that input buffers and unsent replies of all clients take. */
-export const STATE_CLIENT_BYTES = DOUBLES + 3;
 /** Used bytes when the server had started, before any data. */
-export const STATE_STARTUP_BYTES = DOUBLES + 4;
+export const STATE_STARTUP_BYTES = DOUBLES + 3;
 
 /** By thread: its event descriptor, and the word that is notified when it has mail (atomic). */
 export const STATE_THREAD_EVENTS = CONTROL_ENGINE + 64;

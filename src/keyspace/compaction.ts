@@ -24,21 +24,13 @@ export class Compaction {
     this.#keyspace = keyspace;
   }
 
-  get isRunning(): boolean {
-    return this.#isRunning;
-  }
-
   /** Starts if memory is worth it; true when entries are to be moved. */
   startIfWorthwhile(): boolean {
     if (this.#isRunning) return true;
     const { allocator } = this.#keyspace;
     const wasted = allocator.spanBytes - allocator.usedBytes;
     if (wasted < WASTED_BYTES_MIN || wasted < allocator.usedBytes * WASTED_RATIO_MIN) return false;
-    return this.#start(WASTED_BYTES_MIN / 2);
-  }
-
-  #start(gainMin: number): boolean {
-    if (this.#keyspace.allocator.beginCompaction(gainMin) === 0) return false;
+    if (allocator.beginCompaction(WASTED_BYTES_MIN / 2) === 0) return false;
     this.#isRunning = true;
     this.#database = 0;
     this.#group = 0;
@@ -67,15 +59,5 @@ export class Compaction {
       if (shouldStop()) break;
     }
     return this.#isRunning;
-  }
-
-  /**
-   * Moves everything that can be moved, at once (DEBUG, tests). Returns the bytes of spans in use before and
-   * after.
-   */
-  runNow(): { readonly before: number; readonly after: number } {
-    const before = this.#keyspace.allocator.spanBytes;
-    if (this.#isRunning || this.#start(1)) this.step(() => false);
-    return { before, after: this.#keyspace.allocator.spanBytes };
   }
 }

@@ -39,8 +39,6 @@ export class Connection {
   /** It is on the list of those that go on without new bytes. */
   isResumable = false;
   isClosed = false;
-  /** The other end sends nothing more; requests already here are still answered. */
-  hasEnded = false;
 
   constructor(session: Session, descriptor: number, handle: unknown) {
     this.session = session;

@@ -40,10 +40,6 @@ export class Duties {
     this.#extra = extra;
   }
 
-  get compaction(): Compaction {
-    return this.#compaction;
-  }
-
   isDue(): boolean {
     return this.#parts.clock.wallMillis() >= this.#next;
   }

@@ -15,10 +15,10 @@ import {
 import type { Session } from '../commands/session.ts';
 import { NODE_REWRITE_FILES } from '../config/rewrite-files.ts';
 import { rewriteConfigFile } from '../config/rewrite.ts';
-import { Clients } from '../engine/clients.ts';
+import { Clients, clientBytes } from '../engine/clients.ts';
 import { SharedConfig } from '../engine/config-service.ts';
 import { buildInfo } from '../engine/info.ts';
-import { STATE_ACTIVE_EXPIRE_OFF, STATE_CLIENT_BYTES, STATE_STARTUP_BYTES } from '../engine/shared-state.ts';
+import { STATE_ACTIVE_EXPIRE_OFF, STATE_STARTUP_BYTES } from '../engine/shared-state.ts';
 import { Transactions } from '../engine/transactions.ts';
 import type { ReleasePages } from '../memory/allocator.ts';
 import type { ServingCore, Transport } from './serving-core.ts';
@@ -222,7 +222,7 @@ class LocalServer implements ServerService {
       resident: process.memoryUsage.rss(),
       allocatorActive: allocator.spanBytes,
       allocatorResident: allocator.spanBytes + allocator.freeDirtyBytes,
-      clients: counters[STATE_CLIENT_BYTES]!,
+      clients: this.#clientBytes(),
       databases: keyspace.databases
         .filter((database) => database.keyCount > 0)
         .map((database) => ({
@@ -231,6 +231,16 @@ class LocalServer implements ServerService {
           expires: database.expiringCount * 4,
         })),
     };
+  }
+
+  #clientBytes(): number {
+    const { clientTable } = this.#parts;
+    this.#core.publishSessions();
+    let bytes = 0;
+    clientTable.forEach((record) => {
+      bytes += clientBytes(clientTable, record);
+    });
+    return bytes;
   }
 
   purgeMemory(): void {

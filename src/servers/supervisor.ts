@@ -35,14 +35,12 @@ export interface StartOptions {
 
 export class Supervisor {
   readonly #parts: SharedParts;
-  readonly #worker: Worker;
   readonly port: number;
   /** Settles with the exit code when the server has ended, for whatever reason. */
   readonly ended: Promise<number>;
 
-  private constructor(parts: SharedParts, worker: Worker, port: number, ended: Promise<number>) {
+  private constructor(parts: SharedParts, port: number, ended: Promise<number>) {
     this.#parts = parts;
-    this.#worker = worker;
     this.port = port;
     this.ended = ended;
   }
@@ -85,7 +83,7 @@ export class Supervisor {
     const ended = watchEnd(worker, parts);
     try {
       const port = await whenReady(worker);
-      return new Supervisor(parts, worker, port, ended);
+      return new Supervisor(parts, port, ended);
     } catch (error) {
       arena.close();
       throw error;
@@ -103,11 +101,6 @@ export class Supervisor {
     const { mutex, mailboxes } = this.#parts;
     mutex.hold(() => mailboxes.post(SERVING_THREAD, { kind: MAIL_STOP, clientId: 0, value: code }));
     this.#parts.wake(SERVING_THREAD);
-  }
-
-  /** Lets the process end although the server runs, or not. */
-  unref(): void {
-    this.#worker.unref();
   }
 }
 
