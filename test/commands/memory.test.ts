@@ -3,7 +3,7 @@
  */
 import assert from 'node:assert/strict';
 import { onEveryServer } from '../support/implementations.ts';
-import { OK, behaviour, error, integerBetween, matching, simple, verbatim } from './behaviour.ts';
+import { OK, behaviour, error, integerBetween, simple, verbatim } from './behaviour.ts';
 
 const SYNTAX_ERROR = error('ERR syntax error');
 const NOT_AN_INTEGER = error('ERR value is not an integer or out of range');
@@ -82,10 +82,6 @@ behaviour('MEMORY PURGE', [
 behaviour('MEMORY STATS and MALLOC-STATS take no arguments', [
   ['MEMORY STATS x', arity('memory|stats')],
   ['MEMORY MALLOC-STATS x', arity('memory|malloc-stats')],
-]);
-
-behaviour('the memory of clients is counted', [
-  ['INFO memory', matching(/\r\nmem_clients_normal:[1-9]\d{2,}\r\n/)],
 ]);
 
 /** In Redis' order; those of a database stand between the last cache and the total. */
