@@ -112,10 +112,44 @@ export interface MemoryFigures {
   readonly databases: readonly { readonly index: number; readonly main: number; readonly expires: number }[];
 }
 
+/** Why a value cannot be restored (RESTORE). */
+export type RestoreFailure = 'bad-checksum-or-version' | 'bad-format';
+
+/** What a background job answers to the command that asks for it. */
+export type JobStart = 'started' | 'scheduled';
+
+export interface PersistenceService {
+  /** A background save (BGSAVE) or rewrite (BGREWRITEAOF) is running. */
+  readonly runningJob: 'save' | 'rewrite' | undefined;
+  /** SAVE: writes the snapshot file; everybody waits. False when it failed (the log says why). */
+  save(): boolean;
+  /** BGSAVE: takes the snapshot of this moment, or does so after the rewrite that is running. */
+  saveInBackground(isScheduled: boolean): JobStart;
+  /** BGREWRITEAOF: undefined when it could not be started (the log says why). */
+  rewriteInBackground(isScheduled: boolean): JobStart | undefined;
+  /** Of the last successful save, or of the start: Unix time in seconds (LASTSAVE). */
+  readonly lastSaveTime: number;
+  /**
+   * DEBUG RELOAD: saves (unless `savesFirst` is false), empties the keyspace (unless `keepsData`) and loads
+   * the snapshot again. False when one of that failed.
+   */
+  reload(options: { readonly savesFirst: boolean; readonly keepsData: boolean }): boolean;
+  /** DEBUG LOADAOF: empties the keyspace and loads the append-only file. False when that failed. */
+  reloadAppendOnlyFile(): boolean;
+  /** A value in the form of DUMP. */
+  dump(entry: Ref): Uint8Array;
+  /**
+   * Checks a payload of DUMP and hands out what stores it under a key that does not exist; `entry` is that
+   * of the new key.
+   */
+  restore(payload: Uint8Array): RestoreFailure | ((database: Database, key: Uint8Array) => Ref);
+}
+
 export interface Services {
   readonly commands: CommandIndex;
   readonly clients: ClientService;
   readonly transactions: TransactionService;
   readonly config: ConfigService;
   readonly server: ServerService;
+  readonly persistence: PersistenceService;
 }
