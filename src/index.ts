@@ -35,15 +35,27 @@ export interface Server {
   close(): Promise<void>;
 }
 
+/** A server inside a program neither talks nor leaves files behind unless it is told to. */
+const LIBRARY_DEFAULTS: ServerOptions = { loglevel: 'warning', save: '', appendonly: false };
+/** Who gives one of these wants files; without them there is no snapshot file, not even to load from. */
+const FILE_OPTIONS = ['dir', 'dbfilename', 'save', 'appendonly'] as const;
+
 /**
  * Starts a server. Port 0 takes a free port (unlike in redis.conf, where it means no TCP at all: give
  * `unixsocket` and no `port` for that). Without a port a free one is taken.
+ *
+ * Nothing is saved by itself unless asked for, with `appendonly: true` or save points (`save: '900 1'`); and
+ * no file is touched unless `dir`, `dbfilename`, `save` or `appendonly` is given. What `dir` holds is loaded.
  * @throws Error for an unknown option or a bad value, naming it, and when the port or socket cannot be had
  */
 export async function createServer(options: ServerOptions = {}): Promise<Server> {
   const config = new Config();
-  // A server inside a program does not talk unless it is told to.
-  const settings: ServerOptions = { loglevel: 'warning', ...options };
+  const usesFiles = FILE_OPTIONS.some((name) => options[name] !== undefined);
+  const settings: ServerOptions = {
+    ...LIBRARY_DEFAULTS,
+    ...(usesFiles ? {} : { dbfilename: '' }),
+    ...options,
+  };
   for (const [name, value] of Object.entries(settings)) {
     if (!isDirective(name)) throw new Error(`unknown option '${name}'`);
     if (value === undefined || (name === 'port' && Number(value) === 0)) continue;

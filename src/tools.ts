@@ -3,12 +3,14 @@ import { readSync } from 'node:fs';
 import type { ToolName } from './config/help.ts';
 import { runCheckAof } from './persistence/check-aof.ts';
 import { runCheckRdb } from './persistence/check-rdb.ts';
+import { runConvert } from './persistence/convert.ts';
 import { nodeDisk } from './persistence/node-disk.ts';
 import type { ToolConsole } from './persistence/tool-console.ts';
 
 const TOOLS: Readonly<Record<ToolName, (args: readonly string[], tool: ToolConsole) => number>> = {
   'check-aof': runCheckAof,
   'check-rdb': runCheckRdb,
+  convert: runConvert,
 };
 
 const STANDARD_INPUT = 0;

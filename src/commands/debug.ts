@@ -9,7 +9,13 @@ import type { ReplyWriter } from '../protocol/reply-writer.ts';
 import { parseInteger } from '../util/numbers.ts';
 import type { Call } from './call.ts';
 import { datasetDigest, valueDigest } from './digest.ts';
-import { NOT_POSITIVE, NO_SUCH_KEY, STRING_TOO_LONG, unknownSubcommandOrArity } from './errors.ts';
+import {
+  NOT_POSITIVE,
+  NO_SUCH_KEY,
+  PLAIN_ERROR,
+  STRING_TOO_LONG,
+  unknownSubcommandOrArity,
+} from './errors.ts';
 import { family } from './family.ts';
 import { describeHashTable } from './hash-table-statistics.ts';
 import { replyHelp } from './help-reply.ts';
@@ -34,6 +40,13 @@ const UNKNOWN_PROTOCOL_TYPE = new ErrorReply(
     'string|integer|double|bignum|null|array|set|map|attrib|push|verbatim|true|false',
 );
 const RESP2_NOT_SUPPORTED = new ErrorReply('ERR RESP2 is not supported by this command');
+const UNKNOWN_RELOAD_OPTION = new ErrorReply(
+  'ERR DEBUG RELOAD only supports the MERGE, NOFLUSH and NOSAVE options.',
+);
+const SNAPSHOT_NOT_LOADED = new ErrorReply('ERR Error trying to load the RDB dump, check server logs.');
+const APPEND_ONLY_FILE_NOT_LOADED = new ErrorReply(
+  'ERR Error trying to load the AOF files, check server logs.',
+);
 const NO_SUCH_DATABASE = new ErrorReply('ERR Out of range database');
 
 interface Subcommand {
@@ -90,6 +103,12 @@ const SUBCOMMANDS: Readonly<Record<string, Subcommand>> = {
     run: debugHashTable,
     help: ['Return hash table statistics of the specified Redis database.'],
   },
+  LOADAOF: {
+    minArguments: 0,
+    maxArguments: Infinity,
+    run: debugLoadAof,
+    help: ['Flush the AOF buffers on disk and reload the AOF in memory.'],
+  },
   OBJECT: {
     syntax: '<key>',
     minArguments: 1,
@@ -117,6 +136,26 @@ const SUBCOMMANDS: Readonly<Record<string, Subcommand>> = {
       'Reply with a test value of the specified type. <type> can be: string,',
       'integer, double, bignum, null, array, set, map, attrib, push, verbatim,',
       'true, false.',
+    ],
+  },
+  RELOAD: {
+    syntax: '[option ...]',
+    minArguments: 0,
+    maxArguments: Infinity,
+    run: debugReload,
+    help: [
+      'Save the RDB on disk and reload it back to memory. Valid <option> values:',
+      '* MERGE: conflicting keys will be loaded from RDB.',
+      '* NOFLUSH: the existing database will not be removed before load, but',
+      '  conflicting keys will make the load fail.',
+      '* NOSAVE: the database will be loaded from an existing RDB file.',
+      'Examples:',
+      '* DEBUG RELOAD: verify that the server is able to persist, flush and reload',
+      '  the database.',
+      '* DEBUG RELOAD NOSAVE: replace the current database with the contents of an',
+      '  existing RDB file.',
+      '* DEBUG RELOAD NOSAVE NOFLUSH MERGE: add the contents of an existing RDB',
+      '  file to the database.',
     ],
   },
   'SET-ACTIVE-EXPIRE': {
@@ -331,6 +370,35 @@ function debugProtocol(call: Call): void {
   const write = Object.hasOwn(PROTOCOL_REPLIES, type) ? PROTOCOL_REPLIES[type] : undefined;
   if (write === undefined) throw UNKNOWN_PROTOCOL_TYPE;
   write(call.reply);
+}
+
+/** DEBUG RELOAD [MERGE] [NOFLUSH] [NOSAVE] */
+function debugReload(call: Call): void {
+  let savesFirst = true;
+  let keepsData = false;
+  let replacesKeys = false;
+  for (let i = 2; i < call.argumentCount; i++) {
+    if (call.is(i, 'MERGE')) replacesKeys = true;
+    else if (call.is(i, 'NOFLUSH')) keepsData = true;
+    else if (call.is(i, 'NOSAVE')) savesFirst = false;
+    else throw UNKNOWN_RELOAD_OPTION;
+  }
+
+  const { persistence, server } = call.services;
+  if (savesFirst && !persistence.save()) throw PLAIN_ERROR;
+  if (!persistence.reload({ keepsData, replacesKeys })) throw SNAPSHOT_NOT_LOADED;
+
+  server.log('warning', 'DB reloaded by DEBUG RELOAD');
+  call.reply.ok();
+}
+
+/** DEBUG LOADAOF */
+function debugLoadAof(call: Call): void {
+  const { persistence, server } = call.services;
+  if (!persistence.reloadAppendOnlyFile()) throw APPEND_ONLY_FILE_NOT_LOADED;
+
+  server.log('warning', 'Append Only File loaded by DEBUG LOADAOF');
+  call.reply.ok();
 }
 
 /** DEBUG SET-ACTIVE-EXPIRE 0 | 1 */

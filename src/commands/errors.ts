@@ -23,6 +23,14 @@ export const DEBUG_NOT_ALLOWED = new ErrorReply(
     'from a local connection, otherwise you need to set this option in the configuration file, and then ' +
     'restart the server.',
 );
+/** Something failed that is explained in the log (server.c, shared.err). */
+export const PLAIN_ERROR = new ErrorReply('ERR');
+export const SNAPSHOT_FAILED = new ErrorReply(
+  "MISCONF Redis is configured to save RDB snapshots, but it's currently unable to persist to disk. Commands " +
+    'that may modify the data set are disabled, because this instance is configured to report errors during ' +
+    'writes if RDB snapshotting fails (stop-writes-on-bgsave-error option). Please check the Redis logs for ' +
+    'details about the RDB error.',
+);
 export const LOADING = new ErrorReply('LOADING Redis is loading the dataset in memory');
 export const TRANSACTION_ABORTED = new ErrorReply(
   'EXECABORT Transaction discarded because of previous errors.',
@@ -36,6 +44,11 @@ export function wrongArity(name: string): ErrorReply {
 /** @param name full name of the command, lower case */
 export function invalidExpireTime(name: string): ErrorReply {
   return new ErrorReply(`ERR invalid expire time in '${name}' command`);
+}
+
+/** @param reason what the operating system says, such as `No space left on device` */
+export function appendOnlyFileFailed(reason: string): ErrorReply {
+  return new ErrorReply(`MISCONF Errors writing to the AOF file: ${reason}`);
 }
 
 /** What a client sent as Redis prints it into an error: a C string, which a zero byte ends. */

@@ -175,7 +175,7 @@ function expireAtTime(call: Call, unitMillis: number, since: number): void {
     return;
   }
 
-  if (time <= call.now && call.keyspace.mayDeleteExpired) {
+  if (time <= call.keyspace.expiryNow && call.keyspace.mayDeleteExpired) {
     call.database.delete(entry);
     call.changed(1, NOTIFY_GENERIC, 'del');
     call.propagateAs(call.config.values['lazyfree-lazy-expire'] ? 'UNLINK' : 'DEL', call.bytes(1));

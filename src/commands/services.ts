@@ -3,8 +3,10 @@
  * more. Everything here runs under the store's lock.
  */
 import type { Database } from '../keyspace/database.ts';
+import type { Ref } from '../memory/arena.ts';
 import type { Call } from './call.ts';
 import type { CommandIndex } from './command-index.ts';
+import type { ErrorReply } from '../protocol/error-reply.ts';
 import type { Session } from './session.ts';
 
 /** One client, of any thread, as CLIENT LIST and INFO show it. */
@@ -119,21 +121,26 @@ export type RestoreFailure = 'bad-checksum-or-version' | 'bad-format';
 export type JobStart = 'started' | 'scheduled';
 
 export interface PersistenceService {
+  /** Why commands that write are refused now (MISCONF). */
+  readonly writeRefusal: ErrorReply | undefined;
   /** A background save (BGSAVE) or rewrite (BGREWRITEAOF) is running. */
   readonly runningJob: 'save' | 'rewrite' | undefined;
   /** SAVE: writes the snapshot file; everybody waits. False when it failed (the log says why). */
   save(): boolean;
-  /** BGSAVE: takes the snapshot of this moment, or does so after the rewrite that is running. */
-  saveInBackground(isScheduled: boolean): JobStart;
+  /**
+   * BGSAVE: takes the snapshot of this moment, or does so as soon as it can be done. Undefined when it could
+   * not be started (the log says why).
+   */
+  saveInBackground(isScheduled: boolean): JobStart | undefined;
   /** BGREWRITEAOF: undefined when it could not be started (the log says why). */
   rewriteInBackground(isScheduled: boolean): JobStart | undefined;
   /** Of the last successful save, or of the start: Unix time in seconds (LASTSAVE). */
   readonly lastSaveTime: number;
   /**
-   * DEBUG RELOAD: saves (unless `savesFirst` is false), empties the keyspace (unless `keepsData`) and loads
-   * the snapshot again. False when one of that failed.
+   * DEBUG RELOAD, after `save()`: empties the keyspace (unless `keepsData`) and loads the snapshot again. A
+   * key that is there already is an error, unless `replacesKeys`. False when that failed.
    */
-  reload(options: { readonly savesFirst: boolean; readonly keepsData: boolean }): boolean;
+  reload(options: { readonly keepsData: boolean; readonly replacesKeys: boolean }): boolean;
   /** DEBUG LOADAOF: empties the keyspace and loads the append-only file. False when that failed. */
   reloadAppendOnlyFile(): boolean;
   /** A value in the form of DUMP. */

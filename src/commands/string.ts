@@ -638,7 +638,7 @@ function getEx(call: Call): void {
   if (entry === 0) return;
 
   const { database } = call;
-  if (expiry !== NO_EXPIRY && expiry <= call.now) {
+  if (expiry !== NO_EXPIRY && expiry <= call.keyspace.expiryNow) {
     database.delete(entry);
     call.changed(1, NOTIFY_GENERIC, 'del');
     call.propagateAs(call.config.values['lazyfree-lazy-expire'] ? 'UNLINK' : 'DEL', call.bytes(1));
@@ -666,7 +666,7 @@ function append(call: Call): void {
   if (entry === 0) {
     call.setString(1, 2, false);
   } else {
-    call.strings.edit(call.database, entry, length, value);
+    call.strings.edit(call.database, entry, length, value, oldLength, length);
     copyBytes(value.bytes, value.start + oldLength, request.buffer, request.start(2), request.end(2));
   }
   call.changed(1, NOTIFY_STRING, 'append');
@@ -689,7 +689,7 @@ function setRange(call: Call): void {
 
   const length = Math.max(oldLength, end);
   if (entry === 0) createZeroes(call, length);
-  else call.strings.edit(call.database, entry, length, value);
+  else call.strings.edit(call.database, entry, length, value, offset, end);
   copyBytes(value.bytes, value.start + offset, request.buffer, request.start(3), request.end(3));
   call.changed(1, NOTIFY_STRING, 'setrange');
   call.reply.integer(length);

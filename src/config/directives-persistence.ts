@@ -1,14 +1,6 @@
 /** Directives about snapshots and the append-only file. */
 import { INT64_MAX, INT_MAX, INT_MIN, type DirectiveTable } from './directive-row.ts';
 
-/**
- * What happens to the data when nothing is configured. This server does not persist yet, so the defaults
- * must not promise it. The one place to change then: save points `900 1 300 10 60 10000` and the
- * append-only file on.
- */
-const SAVE_DEFAULT = '';
-const APPENDONLY_DEFAULT = false;
-
 export const PERSISTENCE_DIRECTIVES = {
   dir: {
     group: 'persistence',
@@ -17,7 +9,6 @@ export const PERSISTENCE_DIRECTIVES = {
     protected: true,
     denyLoading: true,
     common: true,
-    limitation: 'nothing is saved yet',
     summary: 'directory of the data files',
   },
   dbfilename: {
@@ -27,29 +18,25 @@ export const PERSISTENCE_DIRECTIVES = {
     baseName: { of: 'dbfilename', noun: 'filename', mayBeEmpty: true },
     protected: true,
     common: true,
-    effect: 'later',
     summary: 'snapshot file; its ending chooses the format: .json or .rdb',
   },
   save: {
     group: 'persistence',
     kind: 'save-points',
-    default: SAVE_DEFAULT,
+    default: '900 1 300 10 60 10000',
     common: true,
-    effect: 'later',
-    summary: 'snapshot after so many seconds if so many keys changed; "" for never',
+    summary: 'snapshot after so many seconds with so many changes; "" for never',
   },
   'stop-writes-on-bgsave-error': {
     group: 'persistence',
     kind: 'bool',
     default: true,
-    effect: 'later',
     summary: 'refuse writes after a failed snapshot',
   },
   rdbcompression: {
     group: 'persistence',
     kind: 'bool',
     default: true,
-    effect: 'later',
     summary: 'compress long strings in RDB files (LZF)',
   },
   rdbchecksum: {
@@ -57,7 +44,6 @@ export const PERSISTENCE_DIRECTIVES = {
     kind: 'bool',
     default: true,
     immutable: true,
-    effect: 'later',
     summary: 'end RDB files with a checksum',
   },
   'rdb-del-sync-files': {
@@ -71,7 +57,6 @@ export const PERSISTENCE_DIRECTIVES = {
     group: 'persistence',
     kind: 'bool',
     default: true,
-    effect: 'later',
     summary: 'sync a snapshot in steps while it is written',
   },
   'rdb-key-save-delay': {
@@ -112,16 +97,15 @@ export const PERSISTENCE_DIRECTIVES = {
     kind: 'enum',
     default: 'no',
     names: ['no', 'yes', 'clients'],
-    effect: 'later',
-    summary: 'check loaded values in depth',
+    effect: 'none',
+    summary: 'check loaded values in depth: always done here',
   },
   appendonly: {
     group: 'persistence',
     kind: 'bool',
-    default: APPENDONLY_DEFAULT,
+    default: true,
     denyLoading: true,
     common: true,
-    effect: 'later',
     summary: 'log every write to the append-only file',
   },
   appendfsync: {
@@ -130,7 +114,6 @@ export const PERSISTENCE_DIRECTIVES = {
     default: 'everysec',
     names: ['everysec', 'always', 'no'],
     common: true,
-    effect: 'later',
     summary: 'when the append-only file is synced to disk',
   },
   appendfilename: {
@@ -139,7 +122,6 @@ export const PERSISTENCE_DIRECTIVES = {
     default: 'appendonly.aof',
     baseName: { of: 'appendfilename', noun: 'filename' },
     immutable: true,
-    effect: 'later',
     summary: "first part of the append-only files' names",
   },
   appenddirname: {
@@ -148,14 +130,12 @@ export const PERSISTENCE_DIRECTIVES = {
     default: 'appendonlydir',
     baseName: { of: 'appenddirname', noun: 'dirname' },
     immutable: true,
-    effect: 'later',
     summary: 'directory of the append-only files, below dir',
   },
   'no-appendfsync-on-rewrite': {
     group: 'persistence',
     kind: 'bool',
     default: false,
-    effect: 'later',
     summary: 'do not sync while a rewrite runs',
   },
   'auto-aof-rewrite-percentage': {
@@ -165,7 +145,6 @@ export const PERSISTENCE_DIRECTIVES = {
     min: 0,
     max: INT_MAX,
     unit: 'percent',
-    effect: 'later',
     summary: 'growth that starts a rewrite; 0 for never',
   },
   'auto-aof-rewrite-min-size': {
@@ -174,42 +153,36 @@ export const PERSISTENCE_DIRECTIVES = {
     default: 67108864,
     min: 0,
     max: INT64_MAX,
-    effect: 'later',
     summary: 'smallest file that is rewritten by itself',
   },
   'aof-load-truncated': {
     group: 'persistence',
     kind: 'bool',
     default: true,
-    effect: 'later',
     summary: 'start although the last command in the file is cut off',
   },
   'aof-use-rdb-preamble': {
     group: 'persistence',
     kind: 'bool',
     default: true,
-    effect: 'later',
     summary: 'write the base of the append-only file as RDB',
   },
   'aof-timestamp-enabled': {
     group: 'persistence',
     kind: 'bool',
     default: false,
-    effect: 'later',
     summary: 'put timestamps into the append-only file',
   },
   'aof-rewrite-incremental-fsync': {
     group: 'persistence',
     kind: 'bool',
     default: true,
-    effect: 'later',
     summary: 'sync a rewrite in steps while it is written',
   },
   'aof-disable-auto-gc': {
     group: 'persistence',
     kind: 'bool',
     default: false,
-    effect: 'later',
     summary: 'keep append-only files that are no longer needed',
   },
 } as const satisfies DirectiveTable;

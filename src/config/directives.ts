@@ -40,8 +40,9 @@ export function directiveRow(name: DirectiveName): DirectiveRow {
 export const DIFFERENT_DEFAULTS: Partial<Record<DirectiveName, string>> = {
   bind: 'a server that was just started must not be reachable from other machines',
   dir: 'data files go to a directory of their own, ./data, not into the current one',
-  save: 'this server does not take snapshots yet; Redis starts with 3600 1 300 100 60 10000',
+  save: 'a snapshot after 15 minutes, not an hour, when little has changed',
   dbfilename: 'snapshots are JSON unless told otherwise, so that they can be read and edited',
+  appendonly: 'what was acknowledged should survive a crash without anything being configured',
 };
 
 /** Directives that Redis does not have. */

@@ -9,6 +9,7 @@ const WIDTH_COLUMNS = 100;
 const TOOL_ARGUMENTS = {
   'check-aof': '[--fix | --truncate-to-timestamp SECONDS] FILE | MANIFEST',
   'check-rdb': 'FILE',
+  convert: '[--force] IN OUT        between FILE.rdb, FILE.json and the directory of an AOF',
 } as const;
 
 export type ToolName = keyof typeof TOOL_ARGUMENTS;
@@ -47,6 +48,7 @@ Examples:
   ${name} --bind '*' --requirepass secret     open to the network, with a password
   echo 'maxmemory 128mb' | ${name} -
   ${name} check-aof --fix data/appendonlydir/appendonly.aof.manifest
+  ${name} convert dump.rdb dump.json
   REDIS_CLONE_PORT=7000 ${name}               if neither a file nor an option sets the port
 
 Options (--name value or --name=value; the same names as in redis.conf and CONFIG SET):

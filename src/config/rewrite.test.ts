@@ -10,7 +10,13 @@ import { NODE_CONFIG_SYSTEM } from './config-system.ts';
 import { NODE_REWRITE_FILES } from './rewrite-files.ts';
 import { rewriteConfigFile, rewriteConfigText, type RewriteFiles } from './rewrite.ts';
 
-const ALWAYS = ['save ""', 'latency-tracking-info-percentiles 50 99 99.9', 'dir "/srv/data"'];
+const ALWAYS = [
+  'save 900 1',
+  'save 300 10',
+  'save 60 10000',
+  'latency-tracking-info-percentiles 50 99 99.9',
+  'dir "/srv/data"',
+];
 
 /** Lines of the result without those that Redis writes in any case. */
 function rewritten(oldText: string, config: Config): string[] {

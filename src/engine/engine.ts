@@ -44,8 +44,9 @@ import {
   SESSION_REPLY_SKIP_NEXT,
   SESSION_UNAUTHENTICATED,
   SESSION_UNIX_SOCKET,
+  Session,
 } from '../commands/session.ts';
-import type { QueuedCommand, Session } from '../commands/session.ts';
+import type { QueuedCommand } from '../commands/session.ts';
 import type { Config } from '../config/config.ts';
 import type { Database } from '../keyspace/database.ts';
 import type { Keyspace } from '../keyspace/keyspace.ts';
@@ -58,7 +59,14 @@ import { Request } from '../protocol/request.ts';
 import type { Clock } from '../util/clock.ts';
 import type { Log } from '../util/log.ts';
 import { adoptConfig } from './config-sharing.ts';
-import { PAUSE_ALL, PAUSE_NONE, STATE_PAUSE_END, STATE_PAUSE_MODE } from './shared-state.ts';
+import {
+  PAUSE_ALL,
+  PAUSE_NONE,
+  STATE_LOADING,
+  STATE_PAUSE_END,
+  STATE_PAUSE_MODE,
+  STATE_WRITES_REFUSED,
+} from './shared-state.ts';
 import { ReadAhead } from './read-ahead.ts';
 import type { Statistics } from './statistics.ts';
 
@@ -71,6 +79,7 @@ export const POSTPONED = 1;
 const GATE_PAUSED = 1 << 0;
 const GATE_MEMORY_LIMIT = 1 << 1;
 const GATE_LOADING = 1 << 2;
+const GATE_WRITES_REFUSED = 1 << 3;
 
 /** Cheap commands timed together at most: what the clock that expiry is judged by may lag behind. */
 const GROUP_COMMANDS_MAX = 64;
@@ -81,10 +90,18 @@ const RUN_INSIDE_MULTI = new Set(['exec', 'discard', 'multi', 'watch', 'quit', '
 /** What browsers send when a page is made to talk to a Redis port (server.c, securityWarningCommand). */
 const HTTP_WORDS = new Set(['post', 'host:']);
 
-/** Where effects go: the append-only file, replicas. */
+/** Where the effects of commands go: the append-only file, replicas. The requests are borrowed. */
 export interface EffectSink {
-  /** A write command was run; `effects` are what to log instead of `request`, when there are any. */
-  append(databaseIndex: number, request: Request, effects: readonly Request[] | undefined): void;
+  append(databaseIndex: number, request: Request): void;
+  /** What follows until `exec` takes effect all or not at all. */
+  multi(databaseIndex: number): void;
+  exec(): void;
+}
+
+/** An effect that waits for the end of its unit. */
+interface Effect {
+  readonly databaseIndex: number;
+  readonly request: Request;
 }
 
 export interface EngineParts {
@@ -122,8 +139,15 @@ export class Engine {
   /** The commands that are timed together, and how many have run. */
   #group: RuntimeCommand | undefined;
   #groupCount = 0;
-  isLoading = false;
   #sink: EffectSink | undefined;
+  /**
+   * What the command under way has had for effects so far: with EXEC, and when a dead key was in its way,
+   * these are several, and one unit.
+   */
+  #unit: Effect[] = [];
+  #isInCommand = false;
+  /** Who runs the commands of the append-only file. */
+  readonly #replaySession = new Session(0, 0);
 
   constructor(parts: EngineParts) {
     this.#allocator = parts.allocator;
@@ -147,9 +171,18 @@ export class Engine {
   }
 
   /** Sends the effects of write commands there; without a sink they are not even put together. */
-  propagateTo(sink: EffectSink): void {
+  propagateTo(sink: EffectSink | undefined): void {
     this.#sink = sink;
-    this.#call!.isPropagating = true;
+    this.#call!.isPropagating = sink !== undefined;
+  }
+
+  get isLoading(): boolean {
+    return this.#control[STATE_LOADING] !== 0;
+  }
+
+  set isLoading(isLoading: boolean) {
+    this.#control[STATE_LOADING] = isLoading ? 1 : 0;
+    this.#updateGate();
   }
 
   /** Brings this thread up to date; called whenever it has taken the lock. */
@@ -206,7 +239,8 @@ export class Engine {
     // While clients are paused nothing changes by itself either: a replica or a fail-over relies on it.
     this.keyspace.mayDeleteExpired = (gate & GATE_PAUSED) === 0;
     if (this.config.values.maxmemory > 0) gate |= GATE_MEMORY_LIMIT;
-    if (this.isLoading) gate |= GATE_LOADING;
+    if (this.#control[STATE_LOADING] !== 0) gate |= GATE_LOADING;
+    if (this.#control[STATE_WRITES_REFUSED] !== 0) gate |= GATE_WRITES_REFUSED;
     this.#gate = gate;
   }
 
@@ -272,6 +306,10 @@ export class Engine {
       return NOT_AUTHENTICATED;
     if (session.has(SESSION_MULTI) && (command.flags & FLAG_NO_MULTI) !== 0) return NOT_IN_TRANSACTION;
     if ((this.#gate & GATE_MEMORY_LIMIT) !== 0 && this.#isOutOfMemory(session, command)) return OUT_OF_MEMORY;
+    if ((this.#gate & GATE_WRITES_REFUSED) !== 0 && isWriteOrPing(session, command)) {
+      const refusal = this.#call!.services.persistence.writeRefusal;
+      if (refusal !== undefined) return refusal;
+    }
     if ((this.#gate & GATE_LOADING) !== 0 && (command.flags & FLAG_LOADING) === 0) return LOADING;
     return undefined;
   }
@@ -363,6 +401,8 @@ export class Engine {
     if (command !== this.#group) this.#beginGroup(command);
     const mark = reply.position;
     const changes = keyspace.changeCount;
+    const isOutermost = !this.#isInCommand;
+    this.#isInCommand = true;
 
     try {
       command.run!(call);
@@ -370,12 +410,14 @@ export class Engine {
       reply.truncate(mark);
       this.#fail(command, error);
     }
+    this.#isInCommand = !isOutermost;
 
     if (command !== this.#group) this.#beginGroup(command);
     this.#groupCount++;
     if (!command.isCheap || this.#groupCount === GROUP_COMMANDS_MAX) this.#endGroup();
     if (keyspace.changeCount !== changes || call.effects !== undefined)
       this.#afterChange(request, command, call, changes);
+    if (isOutermost && this.#unit.length > 0) this.#endUnit();
   }
 
   /**
@@ -435,14 +477,62 @@ export class Engine {
     );
     // EXEC itself changes nothing: its commands were reported one by one.
     if (this.#sink === undefined || command.fullName === 'exec') return;
-    this.#sink.append(call.database.index, request, call.effects);
+    const databaseIndex = call.database.index;
+    if (call.effects !== undefined) {
+      for (const effect of call.effects) this.#unit.push({ databaseIndex, request: effect });
+    } else if (this.#isInCommand || this.#unit.length > 0) {
+      this.#unit.push({ databaseIndex, request });
+    } else {
+      this.#sink.append(databaseIndex, request);
+    }
+  }
+
+  /** Hands the effects of a command on: as they are, or as a transaction if there are several. */
+  #endUnit(): void {
+    const unit = this.#unit;
+    const sink = this.#sink;
+    this.#unit = [];
+    if (sink === undefined) return;
+    if (unit.length > 1) sink.multi(unit[0]!.databaseIndex);
+    for (const { databaseIndex, request } of unit) sink.append(databaseIndex, request);
+    if (unit.length > 1) sink.exec();
   }
 
   /** A key was deleted because its time had passed: its deletion is an effect too. */
   keyExpired(database: Database, key: Uint8Array): void {
     if (this.#sink === undefined) return;
     const verb = this.config.values['lazyfree-lazy-expire'] ? 'UNLINK' : 'DEL';
-    this.#sink.append(database.index, Request.of([Buffer.from(verb), key]), undefined);
+    const request = Request.of([Buffer.from(verb), key]);
+    if (this.#isInCommand) this.#unit.push({ databaseIndex: database.index, request });
+    else this.#sink.append(database.index, request);
+  }
+
+  /**
+   * Runs a command of the append-only file: no gate, no statistics, nothing is logged. Returns the error it
+   * ended with, `undefined` if none, and `unknown` when there is no such command.
+   */
+  replay(databaseIndex: number, request: Request): ErrorReply | undefined | 'unknown' {
+    const command = this.commands.resolve(request);
+    if (command === undefined || command.run === undefined) return 'unknown';
+    if (!command.acceptsCount(request.count)) return wrongArity(command.fullName);
+    const call = this.#call!;
+    call.request = request;
+    call.session = this.#replaySession;
+    call.session.databaseIndex = databaseIndex;
+    call.command = command;
+    call.database = this.keyspace.databases[databaseIndex]!;
+    call.effects = undefined;
+    this.keyspace.expectedKey = undefined;
+    let failure: ErrorReply | undefined;
+    try {
+      command.run(call);
+    } catch (error) {
+      if (error instanceof OutOfMemoryError) failure = OUT_OF_MEMORY;
+      else if (error instanceof ErrorReply) failure = error;
+      else throw error;
+    }
+    this.#reply.reset();
+    return failure;
   }
 
   /** Ends a session's claims on shared state: its transaction and watched keys. */
@@ -463,6 +553,14 @@ export class Engine {
     this.#replyError(new ErrorReply(`ERR ${text}`));
     session.raise(SESSION_CLOSE_AFTER_REPLY);
   }
+}
+
+/** What is refused while persistence fails: PING too, so that a load balancer notices (server.c). */
+function isWriteOrPing(session: Session, command: RuntimeCommand): boolean {
+  if (command.fullName === 'ping') return true;
+  if (command.fullName === 'exec')
+    return session.queue.some((queued) => (queued.command.flags & FLAG_WRITE) !== 0);
+  return (command.flags & FLAG_WRITE) !== 0;
 }
 
 /** The rows under the names that `rename-command` gives them; an empty name removes a command. */

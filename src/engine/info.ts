@@ -49,6 +49,8 @@ export interface ClientFigures {
 
 /** Times in seconds, -1 for never; Unix times in seconds. */
 export interface PersistenceFigures {
+  /** What is being loaded, or undefined. */
+  readonly loading: LoadingFigures | undefined;
   readonly isLoading: boolean;
   readonly isSaving: boolean;
   readonly savedKeys: number;
@@ -72,6 +74,13 @@ export interface PersistenceFigures {
   readonly appendOnlyFile: AppendOnlyFigures | undefined;
 }
 
+export interface LoadingFigures {
+  readonly startMillis: number;
+  readonly totalBytes: number;
+  readonly loadedBytes: number;
+  readonly usedMemoryAtSave: number;
+}
+
 export interface AppendOnlyFigures {
   readonly currentBytes: number;
   readonly baseBytes: number;
@@ -91,8 +100,7 @@ export interface InfoSources {
   readonly statistics: Statistics;
   readonly memory: MemoryFigures;
   readonly clients: ClientFigures;
-  /** Absent while nothing is saved or logged. */
-  readonly persistence?: PersistenceFigures;
+  readonly persistence: PersistenceFigures;
 }
 
 const SIXTY_FOUR_BITS: ReadonlySet<string> = new Set([
@@ -262,8 +270,7 @@ function amount(name: string, bytes: number): Fields {
 }
 
 function persistenceFields(sources: InfoSources): Fields {
-  const { keyspace } = sources;
-  const persistence = sources.persistence ?? nothingPersistent(sources.process);
+  const { keyspace, persistence, nowMillis } = sources;
   const { appendOnlyFile: aof } = persistence;
   return {
     loading: Number(persistence.isLoading),
@@ -298,31 +305,7 @@ function persistenceFields(sources: InfoSources): Fields {
     module_fork_in_progress: 0,
     module_fork_last_cow_size: 0,
     ...(aof === undefined ? {} : appendOnlyFields(aof, persistence)),
-  };
-}
-
-function nothingPersistent({ startMillis }: ProcessFacts): PersistenceFigures {
-  return {
-    isLoading: false,
-    isSaving: false,
-    savedKeys: 0,
-    keysToSave: 0,
-    lastSaveTime: Math.floor(startMillis / 1000),
-    lastSaveOk: true,
-    lastSaveSeconds: -1,
-    currentSaveSeconds: -1,
-    saves: 0,
-    lastLoadKeysExpired: 0,
-    lastLoadKeysLoaded: 0,
-    isRewriting: false,
-    isRewriteScheduled: false,
-    lastRewriteSeconds: -1,
-    currentRewriteSeconds: -1,
-    lastRewriteOk: true,
-    rewrites: 0,
-    rewriteFailuresInARow: 0,
-    lastWriteOk: true,
-    appendOnlyFile: undefined,
+    ...(persistence.loading === undefined ? {} : loadingFields(persistence.loading, nowMillis)),
   };
 }
 
@@ -334,6 +317,21 @@ function appendOnlyFields(aof: AppendOnlyFigures, { isRewriteScheduled }: Persis
     aof_buffer_length: aof.bufferBytes,
     aof_pending_bio_fsync: aof.pendingSyncs,
     aof_delayed_fsync: aof.delayedSyncs,
+  };
+}
+
+function loadingFields(loading: LoadingFigures, nowMillis: number): Fields {
+  const { startMillis, totalBytes, loadedBytes, usedMemoryAtSave } = loading;
+  const elapsedSeconds = Math.max(1, nowMillis - startMillis) / 1000;
+  const bytesPerSecond = loadedBytes / elapsedSeconds;
+  const eta = loadedBytes === 0 ? 1 : Math.ceil((totalBytes - loadedBytes) / bytesPerSecond);
+  return {
+    loading_start_time: Math.floor(startMillis / 1000),
+    loading_total_bytes: totalBytes,
+    loading_rdb_used_mem: usedMemoryAtSave,
+    loading_loaded_bytes: loadedBytes,
+    loading_loaded_perc: formatFixed(shareOf(loadedBytes, totalBytes), 2),
+    loading_eta_seconds: eta,
   };
 }
 

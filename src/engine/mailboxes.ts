@@ -15,6 +15,8 @@ export const MAIL_KILL = 1;
 export const MAIL_UNPAUSED = 2;
 /** Stop serving and end the thread; the number is the exit code. */
 export const MAIL_STOP = 3;
+/** The background job has ended. */
+export const MAIL_JOB_DONE = 4;
 
 export interface Mail {
   readonly kind: number;

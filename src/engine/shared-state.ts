@@ -10,6 +10,11 @@ export const STATE_THREAD_COUNT = CONTROL_ENGINE + 2;
 /** Clients connected. */
 export const STATE_CLIENT_COUNT = CONTROL_ENGINE + 3;
 
+/** Data is being loaded: most commands are refused. */
+export const STATE_LOADING = CONTROL_ENGINE + 4;
+/** Persistence has failed: commands that write are refused (services.ts, writeRefusal). */
+export const STATE_WRITES_REFUSED = CONTROL_ENGINE + 5;
+
 export const PAUSE_NONE = 0;
 export const PAUSE_WRITE = 1;
 export const PAUSE_ALL = 2;

@@ -42,6 +42,16 @@ export class AccessClock {
     return (this.#minutes() << 8) | this.#incremented(counter);
   }
 
+  /** The field of a key that was last used so long ago, for an LRU policy. */
+  withIdleSeconds(seconds: number): number {
+    return (this.#seconds - seconds) & CLOCK_MASK;
+  }
+
+  /** The field of a key with that access counter, 0 to 255, for an LFU policy. */
+  withFrequency(counter: number): number {
+    return (this.#minutes() << 8) | counter;
+  }
+
   /** Seconds since the last access, for an LRU policy. */
   idleSeconds(clock: number): number {
     return (this.#seconds - clock) & CLOCK_MASK;

@@ -5,6 +5,7 @@
  *     words  0 –  7   hash table of the keys
  *     words  8 – 11   index of the keys that expire, in no order; each such entry knows its place
  *     word  12        where the active expiry cycle goes on
+ *     word  13        while a snapshot has not walked the keys: the database's index at the cut, plus 1; else 0
  *     double 7        average time to live of the keys looked at by that cycle, ms
  */
 import { strict as assert } from 'node:assert';
@@ -16,7 +17,6 @@ import { ENTRY_HASH, HASH_TABLE_WORDS, HashTable } from '../structures/hash-tabl
 import { REF_VECTOR_WORDS, RefVector } from '../structures/ref-vector.ts';
 import { copyBytes } from '../util/bytes.ts';
 import {
-  APART_BYTES,
   ENTRY_CLOCK,
   ENTRY_KEY_LENGTH,
   ENTRY_KEY_OFFSET,
@@ -26,7 +26,6 @@ import {
   EXPIRY_BYTES,
   FLAG_APART,
   FLAG_EXPIRES,
-  TYPE_STRING,
   encodingOfMeta,
   entryBytes,
   epochOfMeta,
@@ -36,6 +35,7 @@ import {
   getExpiryIndex,
   setExpiry,
   setExpiryIndex,
+  tailBytesOf,
   typeOfMeta,
   valueOffset,
   withEpoch,
@@ -44,6 +44,7 @@ import type { Keyspace } from './keyspace.ts';
 
 const EXPIRING = HASH_TABLE_WORDS;
 const CYCLE_CURSOR = HASH_TABLE_WORDS + REF_VECTOR_WORDS;
+const CUT = CYCLE_CURSOR + 1;
 const AVERAGE_TTL_DOUBLE = 7;
 export const DATABASE_WORDS = 16;
 
@@ -104,6 +105,11 @@ export class Database {
 
   set expiryCursor(index: number) {
     setWord(this.#arena, this.#header, CYCLE_CURSOR, index);
+  }
+
+  /** Makes room for so many keys, if there are none yet. */
+  reserve(keyCount: number): void {
+    this.#table.reserve(keyCount);
   }
 
   // Looking up ----------------------------------------------------------------------------------------------
@@ -170,7 +176,7 @@ export class Database {
   #isExpiredNow(entry: Ref): boolean {
     return (
       (getWord(this.#arena, entry, ENTRY_META) & FLAG_EXPIRES) !== 0 &&
-      this.#keyspace.now > getExpiry(this.#arena, entry)
+      this.#keyspace.expiryNow > getExpiry(this.#arena, entry)
     );
   }
 
@@ -253,6 +259,7 @@ export class Database {
       source,
       source + tailBytes,
     );
+    if ((meta & FLAG_APART) !== 0) this.#keyspace.held.entryMoved(moved);
     const result = (meta & FLAG_EXPIRES) !== 0 ? target.setExpiry(moved, getExpiry(arena, entry)) : moved;
 
     this.#table.remove(entry);
@@ -299,6 +306,26 @@ export class Database {
     this.#table.dispose();
     this.#allocator.free(this.#header);
     return true;
+  }
+
+  // Snapshots -----------------------------------------------------------------------------------------------
+
+  /**
+   * The index that the keys here had at the cut of the running snapshot, -1 once the snapshot has walked them.
+   * It belongs to the keys: SWAPDB and FLUSHDB take it along.
+   */
+  get cutIndex(): number {
+    return getWord(this.#arena, this.#header, CUT) - 1;
+  }
+
+  set cutIndex(index: number) {
+    setWord(this.#arena, this.#header, CUT, index + 1);
+  }
+
+  /** Notes that the running snapshot has, or has got, the entry as it was at the cut. */
+  markSaved(entry: Ref): void {
+    const meta = getWord(this.#arena, entry, ENTRY_META);
+    setWord(this.#arena, entry, ENTRY_META, withEpoch(meta, this.#keyspace.epoch));
   }
 
   // Expiry --------------------------------------------------------------------------------------------------
@@ -427,14 +454,14 @@ export class Database {
   #replace(entry: Ref, moved: Ref, flags: number): void {
     this.#table.replace(entry, moved);
     if ((flags & FLAG_EXPIRES) !== 0) this.#expiring.set(getExpiryIndex(this.#arena, moved), moved);
+    if ((flags & FLAG_APART) !== 0) this.#keyspace.held.entryMoved(moved);
     this.#allocator.free(entry);
   }
 
   /** Bytes of the entry after key and expiry. */
   tailBytes(entry: Ref): number {
     const meta = getWord(this.#arena, entry, ENTRY_META);
-    if ((meta & FLAG_APART) !== 0) return APART_BYTES;
-    return typeOfMeta(meta) === TYPE_STRING ? getWord(this.#arena, entry, ENTRY_VALUE) : 0;
+    return tailBytesOf(meta, getWord(this.#arena, entry, ENTRY_VALUE));
   }
 
   /** Where the tail starts, in the bytes of the entry's segment. */
@@ -456,6 +483,11 @@ export class Database {
   /** The access clock's field: read it with keyspace.accessClock. */
   clockOf(entry: Ref): number {
     return getWord(this.#arena, entry, ENTRY_CLOCK);
+  }
+
+  /** Sets that field: keyspace.accessClock knows what to. */
+  setClock(entry: Ref, clock: number): void {
+    setWord(this.#arena, entry, ENTRY_CLOCK, clock);
   }
 
   /** Points `view` at the key's bytes. */
@@ -490,6 +522,7 @@ export class Database {
         assert.equal(this.find(key, 0, key.length), entry, 'a key is found by its bytes');
         const meta = getWord(this.#arena, entry, ENTRY_META);
         const keyLength = getWord(this.#arena, entry, ENTRY_KEY_LENGTH);
+        if ((meta & FLAG_APART) !== 0) this.#keyspace.held.checkEntry(entry);
         assert(entryBytes(keyLength, meta, this.tailBytes(entry)) <= this.#allocator.usableBytes(entry));
         if ((meta & FLAG_EXPIRES) === 0) return;
         expiring++;

@@ -11,7 +11,7 @@
  *               [ padding to 8, expiry: double, Unix time in ms; int32 place in the index of expiring keys;
  *                 int32 ]
  *               value bytes, or for a string over 2 KiB (FLAG_APART): padding to 8, reference to a block of
- *                 its bytes
+ *                 its bytes, reference to what a snapshot holds of it (held-strings.ts) or 0
  *
  * 16-byte keys with 3-byte values take 48 bytes: the entry is a block of the 48-byte class.
  */
@@ -143,7 +143,35 @@ export function getApart(arena: Arena, entry: Ref): Ref {
   return getWord(arena, entry, valueOffset(keyLength, getWord(arena, entry, ENTRY_META)) >>> 2);
 }
 
+/** Gives the entry another block, which no snapshot holds. */
 export function setApart(arena: Arena, entry: Ref, block: Ref): void {
   const keyLength = getWord(arena, entry, ENTRY_KEY_LENGTH);
-  setWord(arena, entry, valueOffset(keyLength, getWord(arena, entry, ENTRY_META)) >>> 2, block);
+  const word = valueOffset(keyLength, getWord(arena, entry, ENTRY_META)) >>> 2;
+  setWord(arena, entry, word, block);
+  setWord(arena, entry, word + 1, 0);
+}
+
+/** The record of the snapshot that still needs the block's bytes, or 0; for entries with FLAG_APART. */
+export function getHeld(arena: Arena, entry: Ref): Ref {
+  const keyLength = getWord(arena, entry, ENTRY_KEY_LENGTH);
+  return getWord(arena, entry, (valueOffset(keyLength, getWord(arena, entry, ENTRY_META)) >>> 2) + 1);
+}
+
+export function setHeld(arena: Arena, entry: Ref, record: Ref): void {
+  const keyLength = getWord(arena, entry, ENTRY_KEY_LENGTH);
+  const word = valueOffset(keyLength, getWord(arena, entry, ENTRY_META)) >>> 2;
+  setWord(arena, entry, word + 1, record);
+}
+
+/** Bytes of the entry's own block that are in use, from its first on. */
+export function imageBytes(arena: Arena, entry: Ref): number {
+  const meta = getWord(arena, entry, ENTRY_META);
+  const tailBytes = tailBytesOf(meta, getWord(arena, entry, ENTRY_VALUE));
+  return entryBytes(getWord(arena, entry, ENTRY_KEY_LENGTH), meta, tailBytes);
+}
+
+/** Bytes of an entry after key and expiry; `value` is its word ENTRY_VALUE. */
+export function tailBytesOf(meta: number, value: number): number {
+  if ((meta & FLAG_APART) !== 0) return APART_BYTES;
+  return typeOfMeta(meta) === TYPE_STRING ? value : 0;
 }

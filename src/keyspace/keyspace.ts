@@ -7,7 +7,8 @@
  *     word 1       snapshot epoch: entries of an older epoch are not in the running snapshot yet
  *     words 2, 3   key of the hash function, random per server
  *     word 4       first detached database that waits to be freed
- *     doubles 4 …  counters: COUNTER_* below
+ *     doubles 4 …  counters: COUNTERS below
+ *     words 26 …   long strings that the running snapshot holds (held-strings.ts)
  *     words 32 …   references of the databases' headers
  */
 import { strict as assert } from 'node:assert';
@@ -19,7 +20,8 @@ import { halfSipHash } from '../util/half-siphash.ts';
 import type { RandomSource } from '../util/random.ts';
 import { AccessClock } from './access-clock.ts';
 import { DATABASE_WORDS, Database } from './database.ts';
-import { ENTRY_META, FLAG_APART, getApart } from './entry.ts';
+import { ENTRY_META, FLAG_APART, getApart, getHeld } from './entry.ts';
+import { HeldStrings } from './held-strings.ts';
 import { StringValues } from './string-values.ts';
 import { Watches } from './watches.ts';
 
@@ -28,7 +30,11 @@ const EPOCH = 1;
 const HASH_KEY_0 = 2;
 const HASH_KEY_1 = 3;
 const DETACHED = 4;
+const HELD = 26;
 const DATABASES = 32;
+
+/** Snapshot epochs are 16 bits of an entry. */
+const EPOCH_MASK = 0xffff;
 
 /** Counters by name, doubles in the header. `dirty` counts changes since the last save. */
 const COUNTERS = {
@@ -71,6 +77,7 @@ export class Keyspace {
   readonly accessClock: AccessClock;
   readonly databases: readonly Database[];
   readonly strings: StringValues;
+  readonly held: HeldStrings;
   readonly watches: Watches;
   readonly hashKey0: number;
   readonly hashKey1: number;
@@ -88,8 +95,11 @@ export class Keyspace {
   expectedStart = 0;
   expectedEnd = 0;
   expectedHash = 0;
-  /** Unix time in ms that expiry is judged by; set before each command. */
+  /** Unix time in ms; set before each command. */
   now = 0;
+  /** What expiry is judged by: `now`, or a time before all others while expiry is ignored. */
+  expiryNow = 0;
+  #ignoresExpiry = false;
   /** False while clients are paused or commands of a master are applied: dead keys look dead but stay. */
   mayDeleteExpired = true;
   /** Which event classes somebody listens to (NOTIFY_*). */
@@ -113,6 +123,7 @@ export class Keyspace {
       databases.push(new Database(this, index, getWord(arena, this.#header, DATABASES + index)));
     }
     this.databases = databases;
+    this.held = new HeldStrings(allocator, this.#header, HELD);
     this.strings = new StringValues(this);
     this.watches = new Watches(allocator, this.hashKey0, this.hashKey1);
   }
@@ -137,7 +148,18 @@ export class Keyspace {
 
   setTime(wallMillis: number): void {
     this.now = wallMillis;
+    this.expiryNow = this.#ignoresExpiry ? -Infinity : wallMillis;
     this.accessClock.setTime(wallMillis);
+  }
+
+  /** While data is loaded no key is dead: what comes next in the log may have made it live on. */
+  get ignoresExpiry(): boolean {
+    return this.#ignoresExpiry;
+  }
+
+  set ignoresExpiry(ignores: boolean) {
+    this.#ignoresExpiry = ignores;
+    this.setTime(this.now);
   }
 
   hashOf(key: Uint8Array, start: number, end: number): number {
@@ -200,7 +222,48 @@ export class Keyspace {
   /** Frees what an entry's value holds outside of the entry's own block. */
   freeValue(entry: Ref): void {
     if ((getWord(this.arena, entry, ENTRY_META) & FLAG_APART) !== 0)
-      this.allocator.free(getApart(this.arena, entry));
+      this.held.freeBlock(getApart(this.arena, entry), getHeld(this.arena, entry));
+  }
+
+  // Snapshots -----------------------------------------------------------------------------------------------
+
+  /**
+   * The cut of a snapshot, under the lock: what is in the keyspace now is older than the new epoch, so that
+   * each entry is handed over, once, before it changes (`willChange`), or saved by the walk.
+   */
+  beginSnapshot(): void {
+    assert(this.nextToWalk() === undefined, 'one snapshot at a time');
+    this.epoch = (getWord(this.arena, this.#header, EPOCH) + 1) & EPOCH_MASK;
+    setWord(this.arena, this.#header, EPOCH, this.epoch);
+    for (const database of this.databases) {
+      if (database.keyCount > 0) database.cutIndex = database.index;
+    }
+  }
+
+  /** Nothing is to be walked any more; databases that were flushed meanwhile may be dismantled. */
+  endSnapshot(): void {
+    for (const database of this.#cutDatabases()) database.cutIndex = -1;
+  }
+
+  /** The database that the snapshot has to walk next, by its index at the cut: a live or a detached one. */
+  nextToWalk(): Database | undefined {
+    let next: Database | undefined;
+    for (const database of this.#cutDatabases()) {
+      if (next === undefined || database.cutIndex < next.cutIndex) next = database;
+    }
+    return next;
+  }
+
+  /** The databases, live or detached, whose keys are not all in the running snapshot. */
+  #cutDatabases(): Database[] {
+    const found = this.databases.filter((database) => database.cutIndex >= 0);
+    let header = getWord(this.arena, this.#header, DETACHED);
+    while (header !== 0) {
+      const database = new Database(this, -1, header);
+      if (database.cutIndex >= 0) found.push(database);
+      header = getWord(this.arena, header, DETACHED_NEXT);
+    }
+    return found;
   }
 
   // Detached databases --------------------------------------------------------------------------------------
@@ -212,27 +275,39 @@ export class Keyspace {
     return header;
   }
 
-  /** Frees a detached database, now or in slices by `dismantleDetached`. */
+  /**
+   * Frees a detached database, now or in slices by `dismantleDetached`: always so when a snapshot has to walk
+   * it first.
+   */
   discard(header: Ref, isLazy: boolean): void {
     const database = new Database(this, -1, header);
     database.expiryCursor = 0;
-    if (!isLazy) {
+    if (!isLazy && database.cutIndex < 0) {
       database.dismantle(() => false);
       return;
     }
-    this.count('lazyFreed', database.keyCount);
+    if (isLazy) this.count('lazyFreed', database.keyCount);
     setWord(this.arena, header, DETACHED_NEXT, getWord(this.arena, this.#header, DETACHED));
     setWord(this.arena, this.#header, DETACHED, header);
   }
 
-  /** Frees keys of detached databases until told to stop; false when there is nothing left to free. */
+  /**
+   * Frees keys of detached databases until told to stop; false when there is nothing left to free, or nothing
+   * that the running snapshot has walked.
+   */
   dismantleDetached(shouldStop: () => boolean): boolean {
-    const header = getWord(this.arena, this.#header, DETACHED);
-    if (header === 0) return false;
-    const next = getWord(this.arena, header, DETACHED_NEXT);
-    if (new Database(this, -1, header).dismantle(shouldStop))
-      setWord(this.arena, this.#header, DETACHED, next);
-    return true;
+    let [owner, word] = [this.#header, DETACHED];
+    for (;;) {
+      const header = getWord(this.arena, owner, word);
+      if (header === 0) return false;
+      const database = new Database(this, -1, header);
+      if (database.cutIndex < 0) {
+        const next = getWord(this.arena, header, DETACHED_NEXT);
+        if (database.dismantle(shouldStop)) setWord(this.arena, owner, word, next);
+        return true;
+      }
+      [owner, word] = [header, DETACHED_NEXT];
+    }
   }
 
   /** Keys of detached databases that wait to be freed. */
@@ -282,6 +357,7 @@ export class Keyspace {
 
   checkInvariants(): void {
     for (const database of this.databases) database.checkInvariants();
+    this.held.checkInvariants();
     this.allocator.checkInvariants();
   }
 }

@@ -28,12 +28,14 @@ import {
   TYPE_STRING,
   encodingOfMeta,
   getApart,
+  getHeld,
   makeMeta,
   setApart,
   typeOfMeta,
   valueOffset,
   withEncoding,
 } from './entry.ts';
+import type { HeldStrings } from './held-strings.ts';
 import type { Keyspace } from './keyspace.ts';
 
 /** Longest decimal text of an int64. */
@@ -51,12 +53,14 @@ const SHARED_INTEGERS = 10_000;
 export class StringValues {
   readonly #arena: Arena;
   readonly #allocator: Allocator;
+  readonly #held: HeldStrings;
   readonly #digits = new Uint8Array(INT64_DIGITS_MAX);
   readonly #scratch = new BorrowedBytes();
 
   constructor(keyspace: Keyspace) {
     this.#arena = keyspace.arena;
     this.#allocator = keyspace.allocator;
+    this.#held = keyspace.held;
   }
 
   length(entry: Ref): number {
@@ -232,10 +236,26 @@ export class StringValues {
   /**
    * Makes the value `length` bytes long and hands its bytes out for writing; bytes beyond the old length are
    * zero. The encoding becomes `raw`, as it does in Redis for values that are edited in place.
+   *
+   * Only [writeStart, writeEnd) may be written: of a long string, a snapshot copies no more than that.
    */
-  edit(database: Database, entry: Ref, length: number, view: BorrowedBytes): Ref {
+  edit(
+    database: Database,
+    entry: Ref,
+    length: number,
+    view: BorrowedBytes,
+    writeStart = 0,
+    writeEnd = length,
+  ): Ref {
     database.willChange(entry);
     const oldLength = this.length(entry);
+    const isApart = (getWord(this.#arena, entry, ENTRY_META) & FLAG_APART) !== 0;
+    const record = isApart ? getHeld(this.#arena, entry) : 0;
+    if (record !== 0) {
+      const isGrowing = length > oldLength;
+      const from = isGrowing ? Math.min(writeStart, oldLength) : writeStart;
+      this.#held.willWrite(record, from, isGrowing ? length : writeEnd);
+    }
     const shaped = this.#fit(database, entry, length, Math.min(oldLength, length), length > oldLength);
     setWord(
       this.#arena,
@@ -279,13 +299,15 @@ export class StringValues {
     const usable = wasApart ? this.#allocator.usableBytes(oldBlock) : 0;
     let block = oldBlock;
     let shaped = entry;
+    // What a snapshot holds is replaced, not overwritten.
+    const isHeldWhole = wasApart && keptBytes === 0 && getHeld(arena, entry) !== 0;
     // Room ahead, as rounded by the allocator, is kept; only more than that is given back.
-    if (length > usable || Allocator.roundedBytes(length * 2) < usable) {
+    if (length > usable || Allocator.roundedBytes(length * 2) < usable || isHeldWhole) {
       block = this.#allocator.allocate(isGrowing ? length + Math.min(length, GROWTH_BYTES_MAX) : length);
       const source = wasApart ? byteOffset(oldBlock) : database.tailOffset(entry);
       const from = wasApart ? oldBlock : entry;
       copyBytes(bytesOf(arena, block), byteOffset(block), bytesOf(arena, from), source, source + keptBytes);
-      if (wasApart) this.#allocator.free(oldBlock);
+      if (wasApart) this.#held.freeBlock(oldBlock, getHeld(arena, entry));
       else shaped = database.reshape(entry, meta | FLAG_APART, APART_BYTES, 0);
       setApart(arena, shaped, block);
     }
@@ -298,6 +320,7 @@ export class StringValues {
   #embed(database: Database, entry: Ref, length: number, keptBytes: number): Ref {
     const arena = this.#arena;
     const block = getApart(arena, entry);
+    const record = getHeld(arena, entry);
     const meta = getWord(arena, entry, ENTRY_META);
     const shaped = database.reshape(entry, meta & ~FLAG_APART, length, 0);
     this.#bytes = bytesOf(arena, shaped);
@@ -309,7 +332,7 @@ export class StringValues {
       byteOffset(block),
       byteOffset(block) + keptBytes,
     );
-    this.#allocator.free(block);
+    this.#held.freeBlock(block, record);
     setWord(arena, shaped, ENTRY_VALUE, length);
     return shaped;
   }

@@ -45,6 +45,18 @@ test('any view may add a segment, and an allocator in it works on the same state
   theirs.checkInvariants();
 });
 
+test('a segment that is added while a thread attaches is not missed', (t) => {
+  const arena = Arena.create();
+  const subscription = Arena.subscribe(arena.channelName);
+  arena.addSegment();
+  const handle = arena.handle();
+  arena.addSegment();
+  const late = Arena.attach(handle, subscription);
+  t.after(() => [arena, late].forEach((view) => view.close()));
+  late.refresh();
+  assert.equal(late.segmentCount, 3);
+});
+
 test('an announcement is not lost when the event loop turns before the next refresh', async (t) => {
   const arena = Arena.create();
   const other = Arena.attach(arena.handle());

@@ -55,15 +55,15 @@ export class Arena {
 
   readonly #controlBuffer: SharedArrayBuffer;
   readonly #segments: SharedArrayBuffer[] = [];
-  readonly #channelName: string;
+  readonly channelName: string;
   readonly #channel: BroadcastChannel;
 
-  private constructor(handle: ArenaHandle) {
+  private constructor(handle: ArenaHandle, subscription: BroadcastChannel) {
     this.#controlBuffer = handle.control;
     this.control = new Int32Array(handle.control);
     this.counters = new Float64Array(handle.control);
-    this.#channelName = handle.channelName;
-    this.#channel = new BroadcastChannel(handle.channelName);
+    this.channelName = handle.channelName;
+    this.#channel = subscription;
     // A turn of the event loop takes announcements off the channel as well; `refresh` would not see them any
     // more.
     this.#channel.onmessage = (event) => this.#accept((event as { data: Announcement }).data);
@@ -73,24 +73,30 @@ export class Arena {
 
   /** A new, empty arena with its first segment. */
   static create(): Arena {
-    const arena = new Arena({
-      control: new SharedArrayBuffer(CONTROL_BYTES),
-      segments: [],
-      channelName: `redis-clone-ts:arena:${process.pid}:${++channelSerial}:${Date.now()}`,
-    });
+    const channelName = `redis-clone-ts:arena:${process.pid}:${++channelSerial}:${Date.now()}`;
+    const control = new SharedArrayBuffer(CONTROL_BYTES);
+    const arena = new Arena({ control, segments: [], channelName }, Arena.subscribe(channelName));
     arena.addSegment();
     return arena;
   }
 
+  /**
+   * Begins to listen for new segments. A thread that attaches while others are at work does this first and
+   * asks for the handle then: a segment that is added in between is in one of the two.
+   */
+  static subscribe(channelName: string): BroadcastChannel {
+    return new BroadcastChannel(channelName);
+  }
+
   /** The same arena, seen from another thread. */
-  static attach(handle: ArenaHandle): Arena {
-    return new Arena(handle);
+  static attach(handle: ArenaHandle, subscription = Arena.subscribe(handle.channelName)): Arena {
+    return new Arena(handle, subscription);
   }
 
   /** What another thread attaches with. */
   handle(): ArenaHandle {
     this.refresh();
-    return { control: this.#controlBuffer, segments: [...this.#segments], channelName: this.#channelName };
+    return { control: this.#controlBuffer, segments: [...this.#segments], channelName: this.channelName };
   }
 
   get segmentCount(): number {

@@ -9,6 +9,9 @@ export const CONTROL_BYTES = 64 * 1024;
 
 // Arena and mutex: words 0 – 15.
 export const CONTROL_SEGMENT_COUNT = 0;
+/** Root references of the persistence layer: see the other roots below. */
+export const CONTROL_ROOT_SNAPSHOT = 1;
+export const CONTROL_ROOT_PERSISTENCE = 2;
 /** Mutex (mutex.ts): state, owner thread, starving waiters (atomic), then statistics. */
 export const CONTROL_MUTEX = 4;
 /** Raised by whoever changes the configuration; threads reload when it moved (atomic read). */

@@ -44,6 +44,11 @@ export function addDouble(arena: Arena, ref: Ref, double: number, by: number): v
   doubles[index] = doubles[index]! + by;
 }
 
+/** The segment's words, for use with `byteOffset` divided by four. */
+export function wordsOf(arena: Arena, ref: Ref): Int32Array {
+  return arena.words[ref >>> SEGMENT_SHIFT]!;
+}
+
 /** The segment's bytes, for use with `byteOffset`. */
 export function bytesOf(arena: Arena, ref: Ref): Uint8Array {
   return arena.bytes[ref >>> SEGMENT_SHIFT]!;

@@ -42,7 +42,8 @@ const NOWHERE = -1;
 
 /** How a real Redis spells it; we write `select`. */
 const TAKE_OVER = 'SELECT';
-const RDB_MAGIC = 'REDIS';
+const RDB_MAGICS = ['REDIS', 'VALKEY'];
+const RDB_MAGIC_BYTES_MAX = 6;
 
 const LF = 10;
 const CR = 13;
@@ -115,6 +116,7 @@ export class AofReader {
   #isInMulti = false;
   /** Where the last MULTI begins. */
   #multiStart = 0;
+  #commandStart = 0;
   /** What of the released bytes is not delivered. */
   #skipStart = NOWHERE;
   #skipEnd = NOWHERE;
@@ -145,6 +147,11 @@ export class AofReader {
     return this.#base + this.#position;
   }
 
+  /** File offset of the command that was delivered last: for errors. */
+  get commandOffset(): number {
+    return this.#base + this.#commandStart;
+  }
+
   /** Finds the next command; MULTI and EXEC are among them. False at the end: see `end`. Throws DiskError. */
   next(): boolean {
     while (this.end === undefined) {
@@ -160,6 +167,7 @@ export class AofReader {
 
   /** Takes the next thing of what is released; it has been parsed before, so it is whole. */
   #deliver(): boolean {
+    this.#commandStart = this.#position;
     const found = this.#find(this.#position);
     this.#position = this.#foundEnd;
     if (this.#position === this.#skipStart) this.#position = this.#skipEnd;
@@ -207,6 +215,7 @@ export class AofReader {
       }
     }
     const isAlone = this.#scan === this.#position;
+    this.#commandStart = this.#scan;
     this.#pass();
     if (!isAlone || this.#released !== this.#scan) return false;
     this.#position = this.#released;
@@ -476,13 +485,14 @@ function isTakeOver(request: Request): boolean {
   return request.count === 2 && request.length(0) === TAKE_OVER.length && request.text(0) === TAKE_OVER;
 }
 
-/** Whether a file begins with a snapshot instead of records. */
+/** Whether a file begins with a snapshot, of Redis or Valkey, instead of records. */
 export function beginsWithSnapshot(disk: Disk, path: string): boolean {
   const fd = disk.open(path, 'read');
   try {
-    const magic = Buffer.alloc(RDB_MAGIC.length);
-    const count = readFully(disk, fd, { target: magic, start: 0, end: magic.length, position: 0 });
-    return count === magic.length && magic.toString('latin1') === RDB_MAGIC;
+    const head = Buffer.alloc(RDB_MAGIC_BYTES_MAX);
+    const count = readFully(disk, fd, { target: head, start: 0, end: head.length, position: 0 });
+    const text = head.toString('latin1', 0, count);
+    return RDB_MAGICS.some((magic) => text.startsWith(magic));
   } finally {
     disk.close(fd);
   }

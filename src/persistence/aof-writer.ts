@@ -173,6 +173,14 @@ export class AofWriter {
     return this.#state === 'ok' ? 'written' : this.#state;
   }
 
+  /** Begins to sync in the background, ahead of the schedule; `syncedSize` tells how far that has come. */
+  beginSync(): void {
+    this.#pollBackground();
+    const file = this.#file;
+    if (file === undefined || this.#syncing !== undefined || file.syncedSize === file.size) return;
+    this.#startSync(file);
+  }
+
   /**
    * Goes on in another file: what was appended so far is written to the old file and synced, the new one is
    * created, and `publish` makes it known (the manifest). Only then does anything go to the new file, so the
@@ -298,9 +306,13 @@ export class AofWriter {
     if (this.policy === 'always') {
       this.#syncNow(file);
     } else if (this.#syncing === undefined && this.#schedule.takeBackgroundTurn()) {
-      this.#syncing = { file, size: file.size };
-      this.#background.start(file.fd);
+      this.#startSync(file);
     }
+  }
+
+  #startSync(file: OpenFile): void {
+    this.#syncing = { file, size: file.size };
+    this.#background.start(file.fd);
   }
 
   #syncNow(file: OpenFile): void {

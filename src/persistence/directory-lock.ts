@@ -49,13 +49,15 @@ const heldPaths = new Set<string>();
 const sleepCell = new Int32Array(new SharedArrayBuffer(4));
 
 export class DirectoryLock {
+  readonly directory: string;
   readonly #disk: Disk;
   readonly #path: string;
   readonly #contents: string;
   #isHeld = true;
 
-  private constructor(disk: Disk, path: string, contents: string) {
+  private constructor(disk: Disk, directory: string, path: string, contents: string) {
     this.#disk = disk;
+    this.directory = directory;
     this.#path = path;
     this.#contents = contents;
   }
@@ -70,7 +72,7 @@ export class DirectoryLock {
     for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt++) {
       if (create(disk, path, contents)) {
         heldPaths.add(path);
-        return new DirectoryLock(disk, path, contents);
+        return new DirectoryLock(disk, directory, path, contents);
       }
       const found = read(disk, path);
       if (found === undefined) continue;
@@ -171,7 +173,10 @@ const systemProcesses: ProcessTable = {
     if (process.platform !== 'linux') return 0;
     try {
       const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
-      return Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[START_TIME_FIELD]) || 0;
+      const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+      // It has ended, and its parent has not taken notice: in a container that can last for ever.
+      if (fields[0] === 'Z') return undefined;
+      return Number(fields[START_TIME_FIELD]) || 0;
     } catch {
       return 0;
     }

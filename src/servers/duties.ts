@@ -29,15 +29,12 @@ export class Duties {
   readonly #parts: ThreadParts;
   readonly #releasePages: ReleasePages;
   readonly #compaction: Compaction;
-  readonly #extra: () => void;
   #nextSample = 0;
 
-  /** @param extra further duties of the server, run with every round */
-  constructor(parts: ThreadParts, releasePages: ReleasePages, extra: () => void = () => {}) {
+  constructor(parts: ThreadParts, releasePages: ReleasePages) {
     this.#parts = parts;
     this.#releasePages = releasePages;
     this.#compaction = new Compaction(parts.keyspace);
-    this.#extra = extra;
   }
 
   isDue(): boolean {
@@ -55,7 +52,7 @@ export class Duties {
 
   /** One round, under the lock. */
   run(): void {
-    const { clock, keyspace, statistics, allocator, config } = this.#parts;
+    const { clock, statistics, allocator, config, engine } = this.#parts;
     const now = clock.wallMillis();
     statistics.add('cronRuns', 1);
     if (now >= this.#nextSample) {
@@ -63,17 +60,22 @@ export class Duties {
       this.#nextSample = now + 100;
     }
 
-    const hasMore = [
-      this.#expire(),
-      this.#rehash(),
-      keyspace.dismantleDetached(this.#slice()),
-      this.#compact(),
-      this.#release(),
-    ].includes(true);
-    this.#extra();
+    // What is being loaded is left alone.
+    const hasMore = !engine.isLoading && this.#tidy();
 
     const period = hasMore ? BUSY_PAUSE_MILLIS : Math.floor(1000 / config.values.hz);
     allocator.arena.counters[STATE_NEXT_CRON] = clock.wallMillis() + period;
+  }
+
+  /** Everything that takes longer the more data there is. True when a duty has more to do. */
+  #tidy(): boolean {
+    return [
+      this.#expire(),
+      this.#rehash(),
+      this.#parts.keyspace.dismantleDetached(this.#slice()),
+      this.#compact(),
+      this.#release(),
+    ].includes(true);
   }
 
   /** Says stop when the slice is over. */

@@ -13,6 +13,7 @@ import {
   SESSION_UNAUTHENTICATED,
 } from '../commands/session.ts';
 import type { Session } from '../commands/session.ts';
+import { ErrorReply } from '../protocol/error-reply.ts';
 import { NODE_REWRITE_FILES } from '../config/rewrite-files.ts';
 import { rewriteConfigFile } from '../config/rewrite.ts';
 import { Clients, clientBytes } from '../engine/clients.ts';
@@ -26,6 +27,8 @@ import type { ThreadParts } from './thread-parts.ts';
 import { isLoopback } from './bind-addresses.ts';
 
 const sleepCell = new Int32Array(new SharedArrayBuffer(4));
+
+const SHUTDOWN_FAILED = new ErrorReply('ERR Errors trying to SHUTDOWN. Check logs.');
 
 export interface ServiceParts {
   readonly parts: ThreadParts;
@@ -67,8 +70,13 @@ export function connectServices(wiring: ServiceParts): void {
       log: parts.log,
     }),
     server: new LocalServer(wiring),
+    persistence: core.persistence,
   };
-  config.useHooks({ bind: () => transport.rebind(), port: () => transport.rebind() });
+  config.useHooks({
+    bind: () => transport.rebind(),
+    port: () => transport.rebind(),
+    ...core.persistence.hooks,
+  });
   engine.connect(services, (changed) => core.applyConfig(changed));
 }
 
@@ -110,6 +118,7 @@ class LocalServer implements ServerService {
           configFile: config.configFile ?? '',
           ...facts,
         },
+        persistence: this.#core.persistence.figures(),
         nowMillis: clock.wallMillis(),
       },
       sections,
@@ -121,10 +130,13 @@ class LocalServer implements ServerService {
     this.#parts.keyspace.resetStatistics();
   }
 
-  shutdown(): void {
-    // Without persistence there is nothing that could be saved or fail; SAVE, NOW and FORCE all end the
-    // server.
+  shutdown(options: {
+    readonly save: boolean | undefined;
+    readonly now: boolean;
+    readonly force: boolean;
+  }): void {
     this.#parts.log.warning('User requested shutdown...');
+    if (!this.#core.persistence.prepareStop(options.save, options.force)) throw SHUTDOWN_FAILED;
     this.#core.stopCode = 0;
   }
 
@@ -147,6 +159,7 @@ class LocalServer implements ServerService {
       keyCount += database.keyCount;
       database.clear(isLazy);
     }
+    if (databaseIndex === -1) this.#core.persistence.flushed();
     return keyCount;
   }
 

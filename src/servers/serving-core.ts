@@ -20,12 +20,14 @@ import {
 import type { Config } from '../config/config.ts';
 import { CLIENT_DESCRIPTOR, CLIENT_THREAD } from '../engine/client-table.ts';
 import { POSTPONED } from '../engine/engine.ts';
-import { MAIL_KILL, MAIL_STOP, MAIL_UNPAUSED } from '../engine/mailboxes.ts';
+import { MAIL_JOB_DONE, MAIL_KILL, MAIL_STOP, MAIL_UNPAUSED } from '../engine/mailboxes.ts';
+import { RecoveryError } from '../persistence/recovery-error.ts';
 import { PAUSE_NONE, STATE_PAUSE_END, STATE_PAUSE_MODE } from '../engine/shared-state.ts';
 import { BATCH_REQUESTS_MAX, RequestParser } from '../protocol/request-parser.ts';
 import type { Request } from '../protocol/request.ts';
 import { Connection } from './connection.ts';
 import type { Duties } from './duties.ts';
+import { Persistence } from './persistence.ts';
 import type { ThreadParts } from './thread-parts.ts';
 
 /** One turn of a client writes at most about this much before others, and the socket, get theirs. */
@@ -40,6 +42,9 @@ const STALLED_OUTPUT_BYTES = 64 * 1024 * 1024;
  * written is still in the cache, and the buffer stays small.
  */
 const WAKE_UP_OUTPUT_BYTES_MAX = 128 * 1024;
+
+/** While it loads, the thread looks after its clients this often. */
+const LOAD_STEP_MICROS = 10_000;
 
 /** All connections are looked over for time-outs this often. */
 const IDLE_LOOK_MILLIS = 1000;
@@ -83,6 +88,7 @@ export class ServingCore {
   readonly #parts: ThreadParts;
   readonly #transport: Transport;
   readonly #duties: Duties;
+  readonly persistence: Persistence;
   readonly #parser = new RequestParser();
   readonly #connections = new Map<number, Connection>();
   #current: Connection | undefined;
@@ -106,6 +112,12 @@ export class ServingCore {
     this.#parts = parts;
     this.#transport = transport;
     this.#duties = duties;
+    this.persistence = new Persistence({
+      parts,
+      queue: parts.snapshotQueue,
+      underLock: (action) => this.#underLock(action),
+      stopAtOnce: (reason) => this.#stopAtOnce(reason),
+    });
   }
 
   get connections(): ReadonlyMap<number, Connection> {
@@ -238,6 +250,7 @@ export class ServingCore {
     const groupCount = this.#collectedCount;
     if (groupCount === 0) return;
     const { mutex, engine, reply } = this.#parts;
+    this.persistence.waitForRoom();
     mutex.lock();
     try {
       engine.enter();
@@ -404,6 +417,7 @@ export class ServingCore {
 
   #sendReplies(): void {
     const { reply } = this.#parts;
+    this.persistence.beforeReplies();
     for (let i = 0; i < this.#stretchCount; i++) {
       const stretch = this.#stretches[i]!;
       this.#sendReply(stretch.connection!, stretch.start, stretch.end);
@@ -509,7 +523,7 @@ export class ServingCore {
 
   /** How long the thread may sleep, ms. */
   sleepMillis(): number {
-    if (this.#resumable.length > 0 || this.stopCode !== undefined) return 0;
+    if (this.#resumable.length > 0 || this.stopCode !== undefined || this.persistence.isLoading) return 0;
     return this.#duties.millisUntilDue(this.#postponed.length > 0);
   }
 
@@ -518,6 +532,7 @@ export class ServingCore {
    * clients.
    */
   beforeSleep(resume: (connection: Connection) => void): void {
+    if (this.persistence.isLoading) this.#load();
     if (this.#duties.isDue()) this.#runDuties();
     if (this.#postponed.length > 0 && this.#isPauseOver()) this.#resumePostponed();
     if (this.#resumable.length > 0) {
@@ -532,12 +547,30 @@ export class ServingCore {
     }
   }
 
+  /** Goes on loading the data that the server starts with. */
+  #load(): void {
+    try {
+      this.#underLock(() => this.persistence.loadStep(LOAD_STEP_MICROS));
+    } catch (error) {
+      if (!(error instanceof RecoveryError)) throw error;
+      this.#stopAtOnce(`Can't start: ${error.message}`);
+    }
+  }
+
+  /** Ends the thread with an error, without a last save; no reply leaves any more. */
+  #stopAtOnce(reason: string): void {
+    this.#parts.log.warning(reason);
+    this.#stretchCount = 0;
+    this.stopCode = 1;
+  }
+
   #runDuties(): void {
     const { engine } = this.#parts;
     this.#underLock(() => {
       this.#countTraffic();
       this.#duties.run();
     });
+    this.persistence.tick();
     if (engine.keyspace.now < this.#nextIdleLook) return;
     this.#nextIdleLook = engine.keyspace.now + IDLE_LOOK_MILLIS;
     this.#closeIdle();
@@ -590,6 +623,22 @@ export class ServingCore {
     this.#outgoingMail = [];
   }
 
+  #jobDone(): void {
+    try {
+      this.persistence.jobDone();
+    } catch (error) {
+      if (!(error instanceof RecoveryError)) throw error;
+      this.#stopAtOnce(`Can't start: ${error.message}`);
+    }
+  }
+
+  /** Ends the thread, when all is saved. */
+  #stop(code: number): void {
+    const isReady = this.#underLock(() => this.persistence.prepareStop(undefined, false));
+    if (isReady) this.stopCode = code;
+    else this.#parts.log.warning('Errors trying to shut down the server. Check the logs for more information.');
+  }
+
   /** Reads this thread's mail. */
   readMail(): void {
     const { mutex, mailboxes, threadNumber } = this.#parts;
@@ -603,8 +652,10 @@ export class ServingCore {
         if (connection !== undefined) this.close(connection);
       } else if (mail.kind === MAIL_UNPAUSED) {
         this.#resumePostponed();
+      } else if (mail.kind === MAIL_JOB_DONE) {
+        this.#jobDone();
       } else if (mail.kind === MAIL_STOP) {
-        this.stopCode = mail.value;
+        this.#stop(mail.value);
       }
     }
   }

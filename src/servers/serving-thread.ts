@@ -79,11 +79,11 @@ function serveWithEpoll(parts: ThreadParts, libc: Libc, settings: ServingSetting
     return;
   }
   connectServices({ parts, core, transport: server, releasePages, io: 'epoll', port: server.port });
-  report({ kind: 'ready', port: server.port });
+  if (!beginPersistence(core, server)) return;
   const code = server.run();
   core.closeAll();
   server.dispose();
-  finish(parts, code);
+  finish(parts, core, code);
 }
 
 async function serveWithNode(parts: ThreadParts, settings: ServingSettings): Promise<void> {
@@ -97,14 +97,24 @@ async function serveWithNode(parts: ThreadParts, settings: ServingSettings): Pro
     return;
   }
   connectServices({ parts, core, transport: server, releasePages, io: 'node', port: server.port });
-  report({ kind: 'ready', port: server.port });
+  if (!beginPersistence(core, server)) return;
   const code = await server.run();
   core.closeAll();
   server.dispose();
-  finish(parts, code);
+  finish(parts, core, code);
 }
 
-function finish(parts: ThreadParts, code: number): void {
+/** Begins to load; the server is ready when that is done. */
+function beginPersistence(core: ServingCore, server: EpollServer | NodeServer): boolean {
+  const failure = core.persistence.begin(() => report({ kind: 'ready', port: server.port }));
+  if (failure === undefined) return true;
+  server.dispose();
+  report({ kind: 'failed', reason: failure });
+  return false;
+}
+
+function finish(parts: ThreadParts, core: ServingCore, code: number): void {
+  core.persistence.close();
   parts.allocator.arena.close();
   report({ kind: 'stopped', code });
 }

@@ -10,14 +10,20 @@ import { Arena } from '../memory/arena.ts';
 import type { ArenaHandle } from '../memory/arena.ts';
 import { CONTROL_MUTEX } from '../memory/control-block.ts';
 import { Mutex } from '../memory/mutex.ts';
+import { PersistenceState } from '../persistence/persistence-state.ts';
 import { Log } from '../util/log.ts';
+
+/** Thread numbers: what the lock's owner is called, and the index of a thread's mailbox. */
+export const SUPERVISOR_THREAD = 1;
+export const SERVING_THREAD = 2;
+export const PERSISTENCE_THREAD = 3;
+export const FIXED_THREADS = 3;
 
 /** What a thread is started with: plain data. */
 export interface ThreadSettings {
   readonly arena: ArenaHandle;
   /** Config.serialize() of the supervisor. */
   readonly config: string;
-  /** 1 is the supervisor. */
   readonly threadNumber: number;
   /** Facts that INFO shows and that all threads agree on. */
   readonly process: ProcessFacts;
@@ -35,6 +41,7 @@ export interface SharedParts {
   readonly allocator: Allocator;
   readonly mutex: Mutex;
   readonly mailboxes: Mailboxes;
+  readonly persistenceState: PersistenceState;
   readonly config: Config;
   readonly log: Log;
   readonly process: ProcessFacts;
@@ -51,12 +58,16 @@ export function attachShared(
   const config = new Config();
   config.load(settings.config);
   const mutex = new Mutex(arena.control, CONTROL_MUTEX, settings.threadNumber);
-  const mailboxes = mutex.hold(() => new Mailboxes(allocator));
+  const { mailboxes, persistenceState } = mutex.hold(() => ({
+    mailboxes: new Mailboxes(allocator),
+    persistenceState: new PersistenceState(allocator),
+  }));
   return {
     threadNumber: settings.threadNumber,
     allocator,
     mutex,
     mailboxes,
+    persistenceState,
     config,
     log: new Log({ level: config.values.loglevel, file: config.values.logfile }),
     process: settings.process,

@@ -9,15 +9,23 @@ import { publishConfig } from '../engine/config-sharing.ts';
 import { MAIL_STOP } from '../engine/mailboxes.ts';
 import { STATE_THREAD_COUNT } from '../engine/shared-state.ts';
 import { Arena } from '../memory/arena.ts';
+import { ABORT_THREAD } from '../persistence/persistence-state.ts';
 import { randomHex } from '../util/random.ts';
 import { resolveBindNames } from './bind-addresses.ts';
 import { startServingWorker } from './serving-worker.ts';
 import type { ServingReport, ServingSettings } from './serving-thread.ts';
-import { attachShared } from './shared-parts.ts';
-import type { ProcessFacts, SharedParts } from './shared-parts.ts';
+import { startPersistenceWorker } from './persistence-worker.ts';
+import {
+  FIXED_THREADS,
+  PERSISTENCE_THREAD,
+  SERVING_THREAD,
+  SUPERVISOR_THREAD,
+  attachShared,
+} from './shared-parts.ts';
+import type { ProcessFacts, SharedParts, ThreadSettings } from './shared-parts.ts';
 
-const SUPERVISOR_THREAD = 1;
-const SERVING_THREAD = 2;
+/** How long the persistence thread may take to end before it is ended. */
+const STOP_WAIT_MILLIS_MAX = 2000;
 const RUN_ID_BYTES = 20;
 
 /** Why the server did not start, in the words of its log. */
@@ -75,17 +83,19 @@ export class Supervisor {
     const parts = attachShared({ ...settings, threadNumber: SUPERVISOR_THREAD }, arena);
     parts.mutex.hold(() => {
       publishConfig(parts.allocator, config);
-      arena.control[STATE_THREAD_COUNT] = SERVING_THREAD;
+      arena.control[STATE_THREAD_COUNT] = FIXED_THREADS;
     });
 
     const serving: ServingSettings = { ...settings, threadNumber: SERVING_THREAD, port: options.port };
     worker.postMessage(serving);
-    const ended = watchEnd(worker, parts);
+    const persistence = startPersistence(parts, settings, () => void worker.terminate());
+    const ended = watchEnd(worker, persistence, parts);
     try {
       const port = await whenReady(worker);
       return new Supervisor(parts, port, ended);
     } catch (error) {
-      arena.close();
+      await worker.terminate();
+      await ended;
       throw error;
     }
   }
@@ -115,7 +125,31 @@ function whenReady(worker: Worker): Promise<number> {
   });
 }
 
-function watchEnd(worker: Worker, parts: SharedParts): Promise<number> {
+/**
+ * Starts the persistence thread. It gets its settings when it listens for new memory: the serving thread is
+ * at work by then and may add some.
+ * @param onDeath called when the thread has died of an error: nothing can be saved any more
+ */
+function startPersistence(
+  parts: SharedParts,
+  settings: Omit<ThreadSettings, 'threadNumber'>,
+  onDeath: () => void,
+): Worker {
+  const { arena } = parts.allocator;
+  const worker = startPersistenceWorker(arena.channelName);
+  worker.once('message', () => {
+    const own: ThreadSettings = { ...settings, arena: arena.handle(), threadNumber: PERSISTENCE_THREAD };
+    worker.postMessage(own);
+  });
+  worker.on('error', (error) => {
+    parts.log.warning(`The persistence thread died: ${error.stack ?? String(error)}`);
+    onDeath();
+  });
+  return worker;
+}
+
+/** Waits for the end of the serving thread, ends the other one, and tells the exit code. */
+async function watchEnd(worker: Worker, persistence: Worker, parts: SharedParts): Promise<number> {
   let code = 1;
   worker.on('message', (report: ServingReport) => {
     if (report.kind === 'stopped') code = report.code;
@@ -123,15 +157,17 @@ function watchEnd(worker: Worker, parts: SharedParts): Promise<number> {
   worker.on('error', (error) => {
     parts.log.warning(`A serving thread died: ${error.stack ?? String(error)}`);
   });
-  return new Promise((resolve) => {
-    worker.on('exit', () => {
-      if (parts.mutex.owner() !== 0) {
-        parts.log.warning(
-          `Thread ${parts.mutex.owner()} died inside the critical section; the server stops.`,
-        );
-      }
-      parts.allocator.arena.close();
-      resolve(code);
-    });
-  });
+  const persistenceEnded = new Promise<void>((resolve) => persistence.once('exit', () => resolve()));
+  await new Promise<void>((resolve) => worker.once('exit', () => resolve()));
+  const owner = parts.mutex.owner();
+  if (owner === SERVING_THREAD) {
+    parts.log.warning(`Thread ${owner} died inside the critical section; the server stops.`);
+  }
+  parts.persistenceState.abortJob(ABORT_THREAD);
+  parts.wake(PERSISTENCE_THREAD);
+  const timer = setTimeout(() => void persistence.terminate(), STOP_WAIT_MILLIS_MAX);
+  await persistenceEnded;
+  clearTimeout(timer);
+  parts.allocator.arena.close();
+  return code;
 }

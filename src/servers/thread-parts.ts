@@ -4,6 +4,7 @@ import { Engine } from '../engine/engine.ts';
 import { Statistics } from '../engine/statistics.ts';
 import { Keyspace } from '../keyspace/keyspace.ts';
 import type { Arena } from '../memory/arena.ts';
+import { SnapshotQueue } from '../persistence/snapshot-queue.ts';
 import { ReplyWriter } from '../protocol/reply-writer.ts';
 import { systemClock } from '../util/clock.ts';
 import type { Clock } from '../util/clock.ts';
@@ -13,6 +14,7 @@ import type { SharedParts, ThreadSettings } from './shared-parts.ts';
 
 export interface ThreadParts extends SharedParts {
   readonly keyspace: Keyspace;
+  readonly snapshotQueue: SnapshotQueue;
   readonly clientTable: ClientTable;
   readonly statistics: Statistics;
   readonly engine: Engine;
@@ -38,6 +40,7 @@ export function attachThread(settings: ThreadSettings, arena?: Arena): ThreadPar
       log,
     });
     const clientTable = new ClientTable(allocator);
-    return { ...shared, keyspace, clientTable, statistics: engine.statistics, engine, reply, clock };
+    const snapshotQueue = new SnapshotQueue(keyspace);
+    return { ...shared, keyspace, snapshotQueue, clientTable, statistics: engine.statistics, engine, reply, clock };
   });
 }

@@ -51,6 +51,28 @@ const GROUPS_PER_INSERT = 2;
 /** Empty groups cost little, but not nothing: at most this many times the asked number is passed over. */
 const EMPTY_GROUPS_PER_STEP = 10;
 
+/** The most buckets of one group: the old ones of a table that shrinks, or the two of one that grows. */
+const GROUP_BUCKETS_MAX = SHRINK_RATIO_MAX;
+/** A walk passes over that many groups at most for each chain that it may give. */
+const GROUPS_PER_CHAIN_MAX = 16;
+
+/**
+ * Where a walk by `nextChains` is. It goes through the groups `0 … mask` of the table as it was in the
+ * beginning; when the table has become larger, each of them is several: index, index + mask + 1, …
+ */
+export class TableWalk {
+  /** -1 before the first step. */
+  mask = -1;
+  group = 0;
+  index = 0;
+  /** Mask of the table's groups at the last step. */
+  lastMask = -1;
+
+  get isDone(): boolean {
+    return this.mask >= 0 && this.group > this.mask;
+  }
+}
+
 /** Where a table finds the key in its entries. */
 export interface EntryLayout {
   /** Word that holds the key's length in bytes. */
@@ -108,6 +130,22 @@ export class HashTable {
   get bucketBytes(): number {
     const [current, next] = this.bucketCounts;
     return (current + next) * 4;
+  }
+
+  /**
+   * Makes an empty table as large as so many entries need: they come without a rehash. Without room for that
+   * the table stays as it is.
+   */
+  reserve(entryCount: number): void {
+    const bucketCount = Math.min(powerOfTwoAtLeast(entryCount), BUCKETS_MAX);
+    if (this.count > 0 || this.isRehashing || bucketCount <= this.#get(OLD_MASK) + 1) return;
+    const buckets = this.#allocator.tryAllocate(bucketCount * 4);
+    if (buckets === 0) return;
+    const base = (buckets & OFFSET_MASK) << 1;
+    this.#wordsOf(buckets).fill(0, base, base + bucketCount);
+    this.#allocator.free(this.#get(OLD_BUCKETS));
+    this.#set(OLD_BUCKETS, buckets);
+    this.#set(OLD_MASK, bucketCount - 1);
   }
 
   /** The entry with that key, or 0. Written out in one piece, for it is most of what a GET costs. */
@@ -308,6 +346,50 @@ export class HashTable {
     const smallMask = this.isRehashing ? Math.min(oldMask, this.#get(NEW_MASK)) : oldMask;
     this.#visitGroup(cursor & smallMask, smallMask, visit);
     return reverseBits(reverseBits(cursor | ~smallMask) + 1);
+  }
+
+  /**
+   * One step of a walk: puts the first entries of some chains into `heads` and returns how many. An entry that
+   * is there from the first step to the last is in one of these chains, however often the table is resized
+   * between the steps; it may be in several.
+   *
+   * `scan` does the same with a cursor for clients; this walk goes through the buckets in order, sixteen to a
+   * cache line, and gives many chains at once, so that the processor can fetch the entries side by side.
+   */
+  nextChains(walk: TableWalk, heads: Int32Array): number {
+    const smallMask = this.groupCount - 1;
+    if (smallMask < walk.mask || walk.mask < 0) {
+      // Several groups of the walk have become one, which may be behind it already: it begins again.
+      walk.mask = smallMask;
+      walk.group = 0;
+      walk.index = 0;
+    } else if (smallMask < walk.lastMask) {
+      walk.index = walk.group;
+    }
+    walk.lastMask = smallMask;
+
+    let count = 0;
+    let groupsLeft = heads.length * GROUPS_PER_CHAIN_MAX;
+    while (walk.group <= walk.mask && count + GROUP_BUCKETS_MAX <= heads.length && groupsLeft-- > 0) {
+      count = this.#chainsOfGroup(walk.index, smallMask, heads, count);
+      walk.index += walk.mask + 1;
+      if (walk.index > smallMask) walk.index = ++walk.group;
+    }
+    return count;
+  }
+
+  #chainsOfGroup(group: number, smallMask: number, heads: Int32Array, count: number): number {
+    const isMigrated = group < this.#get(MIGRATED);
+    const buckets = this.#get(isMigrated ? NEW_BUCKETS : OLD_BUCKETS);
+    const mask = this.#get(isMigrated ? NEW_MASK : OLD_MASK);
+    const words = this.#wordsOf(buckets);
+    const base = (buckets & OFFSET_MASK) << 1;
+    let end = count;
+    for (let i = group; i <= mask; i += smallMask + 1) {
+      const head = words[base + i]!;
+      if (head !== 0) heads[end++] = head;
+    }
+    return end;
   }
 
   /** Buckets (groups) a full walk by `visitGroupAt` has. */

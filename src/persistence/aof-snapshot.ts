@@ -1,0 +1,226 @@
+/**
+ * A snapshot as commands, the base of an append-only file with `aof-use-rdb-preamble no` (Redis 7.0 aof.c,
+ * rewriteAppendOnlyFileRio). In groups with checksums, like the files that it comes before (docs/formats/aof.md):
+ *
+ *     file  ::= synced-mark { group } synced-mark
+ *
+ * The last mark says that all of it is on disk: the file gets its name only when that has become true.
+ */
+import { writeInteger } from '../util/numbers.ts';
+import { formatChecksum } from './aof-annotations.ts';
+import { syncedMark } from './aof-writer-encoder.ts';
+import { ChunkOutput, type ChunkHandler } from './chunk-output.ts';
+import { plainValue } from './rdb-plain.ts';
+import { RdbError } from './rdb-error.ts';
+import type { ByteRange, RdbKeyFacts, RdbValue } from './rdb-values.ts';
+import type { SnapshotEntry, SnapshotSink } from './snapshot-sink.ts';
+
+/** A group is sealed when it has this much; the reader holds one in memory. */
+const GROUP_BYTES = 64 * 1024;
+/** Elements of a collection that one command adds, as in Redis. */
+const ELEMENTS_PER_COMMAND = 64;
+const NO_DATABASE = -1;
+const CRLF = '\r\n';
+
+export class AofSnapshot implements SnapshotSink {
+  readonly #output: ChunkOutput;
+  readonly #digits = Buffer.alloc(32);
+  #groupStart = 0;
+  #database = NO_DATABASE;
+  /** Of a string that comes in pieces. */
+  #bytesLeft = 0;
+  #pendingFacts: RdbKeyFacts | undefined;
+
+  constructor(onChunk: ChunkHandler, chunkBytes?: number) {
+    this.#output = new ChunkOutput(onChunk, chunkBytes);
+  }
+
+  begin(): void {
+    this.#writeMark();
+  }
+
+  functionLibrary(code: Uint8Array): void {
+    this.#command(3, 'FUNCTION');
+    this.#text('LOAD');
+    this.#argument(code, 0, code.length);
+    this.#sealIfLong();
+  }
+
+  /** Throws RdbError for a value that no command of Redis 7.0 makes, before anything of it is written. */
+  entry(databaseIndex: number, entry: SnapshotEntry): void {
+    const value = plainValue(entry.value);
+    assertWritable(value);
+    this.#select(databaseIndex);
+    this.#value(entry.key, value);
+    this.#expiry(entry);
+    this.#sealIfLong();
+  }
+
+  beginString(databaseIndex: number, facts: RdbKeyFacts, valueBytes: number): void {
+    const { key, expiryMillis, idleSeconds, frequency } = facts;
+    const name = Buffer.from(key.bytes.subarray(key.start, key.end));
+    this.#pendingFacts = {
+      key: { bytes: name, start: 0, end: name.length },
+      expiryMillis,
+      idleSeconds,
+      frequency,
+    };
+    this.#select(databaseIndex);
+    this.#command(3, 'SET');
+    this.#range(key);
+    this.#length('$', valueBytes);
+    this.#bytesLeft = valueBytes;
+    if (valueBytes === 0) this.#endString();
+  }
+
+  stringPiece(bytes: Uint8Array, start: number, end: number): void {
+    this.#bytesLeft -= end - start;
+    if (this.#bytesLeft < 0) throw new Error('more bytes than announced for a string');
+    this.#output.writeBytes(bytes, start, end);
+    if (this.#bytesLeft === 0 && end > start) this.#endString();
+  }
+
+  end(): void {
+    if (this.#bytesLeft > 0) throw new Error('fewer bytes than announced for a string');
+    this.#seal();
+    this.#writeMark();
+    this.#output.flush();
+  }
+
+  #endString(): void {
+    const facts = this.#pendingFacts;
+    if (facts === undefined) throw new Error('a piece of a string without its key');
+    this.#pendingFacts = undefined;
+    this.#output.writeText(CRLF);
+    this.#expiry(facts);
+    this.#sealIfLong();
+  }
+
+  #value(key: ByteRange, value: WritableValue): void {
+    switch (value.kind) {
+      case 'string':
+        this.#command(3, 'SET');
+        this.#range(key);
+        this.#range(value);
+        break;
+      case 'list':
+        this.#variadic('RPUSH', key, 1, value.items);
+        break;
+      case 'set':
+        this.#variadic('SADD', key, 1, value.members);
+        break;
+      case 'hash':
+        this.#variadic(
+          'HMSET',
+          key,
+          2,
+          value.fields.flatMap(({ field, value: text }) => [field, text]),
+        );
+        break;
+      case 'zset':
+        this.#variadic(
+          'ZADD',
+          key,
+          2,
+          value.members.flatMap(({ member, score }) => [Buffer.from(scoreText(score)), member]),
+        );
+        break;
+    }
+  }
+
+  /** `name key element …`, in as many commands as it takes. An element is `width` words. */
+  #variadic(name: string, key: ByteRange, width: number, words: readonly Uint8Array[]): void {
+    const wordsPerCommand = ELEMENTS_PER_COMMAND * width;
+    for (let start = 0; start < words.length; start += wordsPerCommand) {
+      const some = words.slice(start, start + wordsPerCommand);
+      this.#command(2 + some.length, name);
+      this.#range(key);
+      for (const word of some) this.#argument(word, 0, word.length);
+    }
+  }
+
+  #expiry({ key, expiryMillis }: RdbKeyFacts): void {
+    if (expiryMillis === undefined) return;
+    this.#command(3, 'PEXPIREAT');
+    this.#range(key);
+    this.#text(String(Math.min(expiryMillis, Number.MAX_SAFE_INTEGER)));
+  }
+
+  /** In lower case: `SELECT` would tell the reader that a real Redis goes on here, without checksums. */
+  #select(database: number): void {
+    if (database === this.#database) return;
+    this.#database = database;
+    this.#command(2, 'select');
+    this.#text(String(database));
+  }
+
+  #command(wordCount: number, name: string): void {
+    this.#length('*', wordCount);
+    this.#text(name);
+  }
+
+  #range({ bytes, start, end }: ByteRange): void {
+    this.#argument(bytes, start, end);
+  }
+
+  #argument(bytes: Uint8Array, start: number, end: number): void {
+    this.#length('$', end - start);
+    this.#output.writeBytes(bytes, start, end);
+    this.#output.writeText(CRLF);
+  }
+
+  #text(ascii: string): void {
+    this.#output.writeText(`$${ascii.length}${CRLF}${ascii}${CRLF}`);
+  }
+
+  #length(prefix: '*' | '$', length: number): void {
+    this.#output.writeText(prefix);
+    this.#output.writeBytes(this.#digits, 0, writeInteger(this.#digits, 0, length));
+    this.#output.writeText(CRLF);
+  }
+
+  #sealIfLong(): void {
+    if (this.#output.offset - this.#groupStart >= GROUP_BYTES) this.#seal();
+  }
+
+  #seal(): void {
+    const byteCount = this.#output.offset - this.#groupStart;
+    if (byteCount === 0) return;
+    this.#output.writeText(formatChecksum(this.#output.checksum(), byteCount));
+    this.#beginGroup();
+  }
+
+  #writeMark(): void {
+    this.#output.writeText(syncedMark(this.#output.offset).toString('latin1'));
+    this.#beginGroup();
+  }
+
+  #beginGroup(): void {
+    this.#groupStart = this.#output.offset;
+    this.#output.restartChecksum();
+  }
+}
+
+type WritableValue = Exclude<RdbValue, { kind: 'stream' | 'module' }>;
+
+function assertWritable(value: RdbValue): asserts value is WritableValue {
+  if (value.kind === 'stream') {
+    throw new RdbError(
+      'streams cannot be written as commands: use an RDB base (aof-use-rdb-preamble yes)',
+      0,
+    );
+  }
+  if (value.kind === 'module') {
+    throw new RdbError(`a value of module type ${value.name} is unknown and cannot be written`, 0);
+  }
+  if (value.kind === 'hash' && value.fields.some((field) => field.expiryMillis !== undefined)) {
+    throw new RdbError('no command of Redis 7.0 sets the expiry of a field', 0);
+  }
+}
+
+/** The shortest text that reads as the same double; Redis reads `inf` and `-0` as well. */
+function scoreText(score: number): string {
+  if (Object.is(score, -0)) return '-0';
+  if (Number.isFinite(score)) return String(score);
+  return score > 0 ? 'inf' : '-inf';
+}

@@ -1,0 +1,358 @@
+/**
+ * The append-only file of a running server: what the engine's effects go to, its files and their manifest.
+ *
+ *     off ──turnOn──▶ waiting ──first rewrite done──▶ on ──turnOff──▶ off
+ *                        ▲                            │ fsync failed: the file cannot be trusted any more
+ *                        └────────────────────────────┘
+ *
+ * While it is *waiting*, commands are written to a file that the manifest does not name yet: it takes effect
+ * together with the base that the rewrite makes (Redis: AOF_WAIT_REWRITE). After a failed fsync the log waits
+ * as well, and commands that write are refused until the rewrite is done: what the old file holds on disk is
+ * not known, what the rewrite has synced is.
+ *
+ * A rewrite has two halves. `beginRewrite` makes the cut: everything so far is synced, and the log goes on in
+ * a new file. The snapshot of that moment is written elsewhere; `adopt` takes over the manifest that names
+ * it.
+ */
+import { dirname } from 'node:path';
+import type { EffectSink } from '../engine/engine.ts';
+import type { Request } from '../protocol/request.ts';
+import type { Clock } from '../util/clock.ts';
+import type { Log } from '../util/log.ts';
+import {
+  AofPaths,
+  EMPTY_MANIFEST,
+  createAofDirectory,
+  nextBase,
+  nextIncrement,
+  persistManifest,
+  withIncrement,
+  type AofFile,
+  type AofManifest,
+} from './aof-manifest.ts';
+import type { BackgroundSync, FsyncPolicy } from './aof-writer-sync.ts';
+import { AofWriter, type FlushOutcome } from './aof-writer.ts';
+import { DiskError, attempt, fileSize, type Disk } from './disk.ts';
+
+/** Before a cut so much may wait to be synced, for then it is synced while everybody waits. */
+const UNSYNCED_BYTES_AT_CUT_MAX = 256 * 1024;
+/** The same complaint is logged no more often than this. */
+const ERROR_LOG_INTERVAL_MILLIS = 30_000;
+
+export interface AppendOnlyLogParts {
+  readonly disk: Disk;
+  readonly paths: AofPaths;
+  readonly background: BackgroundSync;
+  readonly log: Log;
+  readonly clock: Clock;
+  /** What was acknowledged could be lost: the server must end at once, before any more replies. */
+  readonly stopAtOnce: (reason: string) => void;
+}
+
+/** All increments there are come before it. */
+const NO_INCREMENT: AofFile = { name: '', sequence: Number.MAX_SAFE_INTEGER };
+
+export type LogMode = 'off' | 'waiting' | 'on';
+
+/** The half of a rewrite that somebody else does: what to write, and the manifest to make of it. */
+export interface RewritePlan {
+  /** As it is, the increment that begins at the cut included. */
+  readonly manifest: AofManifest;
+  readonly base: AofFile;
+  /** The increment that begins at the cut. */
+  readonly firstKept: AofFile;
+}
+
+export class AppendOnlyLog implements EffectSink {
+  readonly #disk: Disk;
+  readonly #paths: AofPaths;
+  readonly #log: Log;
+  readonly #writer: AofWriter;
+  readonly #clock: Clock;
+  readonly #stopAtOnce: (reason: string) => void;
+  #mode: LogMode = 'off';
+  #manifest: AofManifest = EMPTY_MANIFEST;
+  /** The same, with increments that take effect when the next rewrite is done. */
+  #planned: AofManifest = EMPTY_MANIFEST;
+  /** Bytes in the manifest's files but for the open one, and in all of them after the last rewrite. */
+  #closedBytes = 0;
+  #rewrittenBytes = 0;
+  #nextErrorLog = 0;
+  #hasFailed = false;
+
+  constructor(parts: AppendOnlyLogParts, policy: FsyncPolicy) {
+    this.#disk = parts.disk;
+    this.#paths = parts.paths;
+    this.#log = parts.log;
+    this.#clock = parts.clock;
+    this.#stopAtOnce = parts.stopAtOnce;
+    const { disk, background, clock } = parts;
+    this.#writer = new AofWriter({ disk, background, policy, clock });
+  }
+
+  get mode(): LogMode {
+    return this.#mode;
+  }
+
+  /** Why commands that write have to be refused: the last write or sync has failed. */
+  get error(): DiskError | undefined {
+    return this.#hasFailed ? this.#lastError : undefined;
+  }
+
+  #lastError: DiskError | undefined;
+
+  /** Takes over settings: `appendfsync`, and whether syncs are held back while a job runs. */
+  configure(settings: {
+    readonly policy: FsyncPolicy;
+    readonly hasTimestamps: boolean;
+    readonly holdsSyncs: boolean;
+  }): void {
+    const becomesStrict = settings.policy === 'always' && this.#writer.policy !== 'always';
+    this.#writer.policy = settings.policy;
+    this.#writer.timestampEnabled = settings.hasTimestamps;
+    this.#writer.syncHeld = settings.holdsSyncs;
+    // What was acknowledged under the old policy is as safe as what comes from now on.
+    if (becomesStrict && this.#mode !== 'off') this.#react(this.#writer.flushAndSync());
+  }
+
+  // Starting and stopping -----------------------------------------------------------------------------------
+
+  /** Goes on with the files that were loaded; a new increment follows if there is none. Throws DiskError. */
+  resume(): void {
+    createAofDirectory(this.#disk, this.#paths);
+    const manifest = this.#manifest;
+    const last = manifest.increments.at(-1);
+    if (last === undefined) {
+      const increment = nextIncrement(manifest, this.#paths.fileName);
+      this.#openEmpty(increment);
+      this.#manifest = withIncrement(manifest, increment);
+      persistManifest(this.#disk, this.#paths, this.#manifest);
+    } else {
+      this.#writer.open(this.#paths.of(last));
+    }
+    this.#planned = this.#manifest;
+    this.#closedBytes = this.#bytesOf(this.#manifest) - this.#writer.size;
+    this.#rewrittenBytes = this.currentBytes;
+    this.#mode = 'on';
+  }
+
+  /** Notes which files there are; nothing is logged yet. */
+  know(manifest: AofManifest): void {
+    this.#manifest = manifest;
+    this.#planned = manifest;
+  }
+
+  /** Begins to log, into the file of the rewrite that must follow (`beginRewrite`). */
+  turnOn(): void {
+    if (this.#mode === 'off') this.#mode = 'waiting';
+  }
+
+  /** Writes and syncs what there is, and logs no more. */
+  turnOff(): void {
+    if (this.#mode === 'off') return;
+    const outcome = this.#writer.close();
+    if (outcome !== 'written') {
+      this.#log.warning(`Error closing the AOF file: ${this.#writer.error?.reason ?? outcome}`);
+    }
+    this.#writer.abandon();
+    this.#mode = 'off';
+    this.#hasFailed = false;
+  }
+
+  /** The end of the server: everything is written and synced. False when that failed. */
+  close(): boolean {
+    if (this.#mode === 'off') return true;
+    const outcome = this.#writer.close();
+    this.#mode = 'off';
+    if (outcome === 'written') return true;
+    this.#log.warning(`Error writing to the AOF file: ${this.#writer.error?.reason ?? outcome}`);
+    return false;
+  }
+
+  // Effects -------------------------------------------------------------------------------------------------
+
+  append(databaseIndex: number, request: Request): void {
+    if (this.#isWanted) this.#writer.append(databaseIndex, request);
+  }
+
+  multi(databaseIndex: number): void {
+    if (this.#isWanted) this.#writer.multi(databaseIndex);
+  }
+
+  exec(): void {
+    if (this.#isWanted) this.#writer.exec();
+  }
+
+  /** Not before the cut of the first rewrite: its snapshot holds what was done until then. */
+  get #isWanted(): boolean {
+    return this.#mode === 'on' || this.#writer.path !== undefined;
+  }
+
+  /** Bytes that wait for a flush. */
+  get pendingBytes(): number {
+    return this.#writer.pendingBytes;
+  }
+
+  /**
+   * Writes what waits and syncs as the policy says. Called before any reply leaves, and ten times a second.
+   */
+  flush(): void {
+    if (this.#mode === 'off' || this.#writer.path === undefined) return;
+    this.#react(this.#writer.flush());
+  }
+
+  /** Writes and syncs all there is, whatever the policy. */
+  flushAndSync(): void {
+    if (this.#mode === 'off' || this.#writer.path === undefined) return;
+    this.#react(this.#writer.flushAndSync());
+  }
+
+  #react(outcome: FlushOutcome): void {
+    if (outcome === 'written' || outcome === 'postponed') {
+      // After a failed sync only a rewrite makes good again.
+      if (this.#hasFailed && this.#mode === 'on' && outcome === 'written') this.#recovered();
+      return;
+    }
+    const { error } = this.#writer;
+    this.#hasFailed = true;
+    this.#lastError = error;
+    const what = outcome === 'untrusted' ? 'fsync error' : 'write error';
+    if (this.#writer.policy === 'always') {
+      const reason = error?.reason ?? '';
+      this.#stopAtOnce(
+        `Can't recover from AOF ${what} when the AOF fsync policy is 'always': ${reason}. Exiting...`,
+      );
+      return;
+    }
+    this.#complain(`Error writing to the AOF file (${what}): ${error?.reason ?? ''}`);
+    if (outcome === 'untrusted') this.#mode = 'waiting';
+  }
+
+  #complain(message: string): void {
+    const now = this.#clock.wallMillis();
+    if (now < this.#nextErrorLog) return;
+    this.#nextErrorLog = now + ERROR_LOG_INTERVAL_MILLIS;
+    this.#log.warning(message);
+  }
+
+  #recovered(): void {
+    this.#hasFailed = false;
+    this.#nextErrorLog = 0;
+    this.#log.warning('AOF write error looks solved. The server can write again.');
+  }
+
+  // Rewriting -----------------------------------------------------------------------------------------------
+
+  /**
+   * Whether a cut would be quick. If not, what is in the way is being synced in the background; ask again.
+   */
+  isReadyForRewrite(): boolean {
+    if (this.#mode !== 'on') return true;
+    this.flush();
+    if (this.#writer.size - this.#writer.syncedSize <= UNSYNCED_BYTES_AT_CUT_MAX) return true;
+    this.#writer.beginSync();
+    return false;
+  }
+
+  /**
+   * The cut: what is appended from now on goes to a new file. Undefined when that failed; the log goes on as
+   * before. With the log off there is nothing to go on with, only a base to be made.
+   * @param format of the base
+   */
+  beginRewrite(format: 'rdb' | 'aof'): RewritePlan | undefined {
+    if (this.#mode === 'off') return this.#plan(this.#planned, format, NO_INCREMENT);
+    const increment = nextIncrement(this.#planned, this.#paths.fileName);
+    const planned = withIncrement(this.#planned, increment);
+    const error = attempt(() => {
+      if (this.#mode === 'on') this.#rotate(increment, planned);
+      else this.#beginAnew(increment);
+    });
+    if (error !== undefined) {
+      this.#log.warning(`Can't begin a new AOF file: ${error.message}`);
+      return undefined;
+    }
+    return this.#plan(planned, format, increment);
+  }
+
+  #plan(manifest: AofManifest, format: 'rdb' | 'aof', firstKept: AofFile): RewritePlan {
+    const base = nextBase(manifest, this.#paths.fileName, format);
+    // Each attempt has a base of its own: one that failed may be in the manifest on disk all the same, and
+    // what it holds must then stay as it is. As history it is deleted by the rewrite that succeeds.
+    this.#planned = { ...manifest, history: [base, ...manifest.history] };
+    return { manifest, base, firstKept };
+  }
+
+  #rotate(increment: AofFile, manifest: AofManifest): void {
+    this.#empty(this.#paths.of(increment));
+    const oldBytes = this.#writer.size + this.#writer.pendingBytes;
+    const error = this.#writer.rotate(this.#paths.of(increment), () =>
+      persistManifest(this.#disk, this.#paths, manifest),
+    );
+    if (error !== undefined) {
+      this.#react(this.#writer.state === 'ok' ? 'written' : this.#writer.state);
+      throw error;
+    }
+    this.#closedBytes += oldBytes;
+    this.#manifest = manifest;
+  }
+
+  #beginAnew(increment: AofFile): void {
+    createAofDirectory(this.#disk, this.#paths);
+    this.#writer.abandon();
+    this.#openEmpty(increment);
+  }
+
+  /** Opens an increment that no manifest names; a file of that name is a leftover. */
+  #openEmpty(increment: AofFile): void {
+    const path = this.#paths.of(increment);
+    this.#empty(path);
+    this.#writer.open(path);
+  }
+
+  #empty(path: string): void {
+    if (!this.#disk.exists(path)) return;
+    this.#disk.close(this.#disk.open(path, 'create'));
+    this.#disk.syncDirectory(dirname(path));
+  }
+
+  /** The rewrite is done, and this is the manifest that was persisted for it. */
+  adopt(manifest: AofManifest): void {
+    this.know(manifest);
+    const last = manifest.increments.at(-1);
+    // The log may have been turned off and on again meanwhile: then it waits for another rewrite.
+    if (this.#mode === 'off' || last === undefined || this.#writer.path !== this.#paths.of(last)) return;
+    this.#closedBytes = this.#bytesOf(manifest) - this.#writer.size;
+    this.#rewrittenBytes = this.currentBytes;
+    this.#mode = 'on';
+    if (this.#hasFailed && this.#writer.state === 'ok') this.#recovered();
+  }
+
+  // Figures -------------------------------------------------------------------------------------------------
+
+  /** Bytes in all files. */
+  get currentBytes(): number {
+    return this.#mode === 'off' ? 0 : this.#closedBytes + this.#writer.size;
+  }
+
+  /** The same, right after the last rewrite or the start. */
+  get rewrittenBytes(): number {
+    return this.#rewrittenBytes;
+  }
+
+  get isSyncing(): boolean {
+    return this.#writer.isSyncing;
+  }
+
+  get delayedSyncCount(): number {
+    return this.#writer.delayedSyncCount;
+  }
+
+  #bytesOf({ base, increments }: AofManifest): number {
+    let bytes = 0;
+    for (const file of [...(base === undefined ? [] : [base]), ...increments]) {
+      const path = this.#paths.of(file);
+      if (this.#disk.exists(path)) bytes += fileSize(this.#disk, path);
+    }
+    return bytes;
+  }
+}

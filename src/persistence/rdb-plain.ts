@@ -1,0 +1,56 @@
+/** Values in one of the forms that Redis stores small collections in, as plain structures. */
+import { parseDouble } from '../util/numbers.ts';
+import { RdbError } from './rdb-error.ts';
+import { decodeIntset, decodeListpack } from './rdb-packed.ts';
+import type { RdbQuicklist, RdbValue, RdbWritable } from './rdb-values.ts';
+
+/** Whatever the form, the value as the reader gives it. Throws RdbError if a packed form is damaged. */
+export function plainValue(value: RdbWritable): RdbValue {
+  switch (value.kind) {
+    case 'quicklist':
+      return { kind: 'list', items: quicklistItems(value) };
+    case 'intset':
+      return { kind: 'set', members: decodeIntset(view(value.bytes), 0) };
+    case 'hash-listpack':
+      return { kind: 'hash', fields: pairs(value.bytes).map(toField) };
+    case 'zset-listpack':
+      return { kind: 'zset', members: pairs(value.bytes).map(toMember) };
+    default:
+      return value;
+  }
+}
+
+function quicklistItems({ nodes }: RdbQuicklist): Uint8Array[] {
+  const items: Uint8Array[] = [];
+  for (const { isPacked, bytes } of nodes) {
+    if (isPacked) for (const item of decodeListpack(view(bytes), 0)) items.push(item);
+    else items.push(bytes);
+  }
+  return items;
+}
+
+function pairs(listpack: Uint8Array): [Buffer, Buffer][] {
+  const elements = decodeListpack(view(listpack), 0);
+  if (elements.length % 2 !== 0) throw new RdbError('listpack of pairs with an odd number of elements', 0);
+  const result: [Buffer, Buffer][] = [];
+  for (let i = 0; i < elements.length; i += 2) result.push([elements[i]!, elements[i + 1]!]);
+  return result;
+}
+
+function toField([field, value]: [Buffer, Buffer]): {
+  field: Buffer;
+  value: Buffer;
+  expiryMillis: undefined;
+} {
+  return { field, value, expiryMillis: undefined };
+}
+
+function toMember([member, text]: [Buffer, Buffer]): { member: Buffer; score: number } {
+  const score = parseDouble(text, 0, text.length);
+  if (score === undefined) throw new RdbError('score that is not a number', 0);
+  return { member, score };
+}
+
+function view(bytes: Uint8Array): Buffer {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+}

@@ -1,0 +1,716 @@
+/**
+ * Persistence as a serving thread does it: what commands ask for, what is due before replies leave and ten
+ * times a second, and the life cycle of the background job that the persistence thread runs.
+ *
+ *     loading ──▶ idle ◀──────────────────────────────────────────────┐
+ *                  │ BGSAVE, save point        the cut, publishJob     │ MAIL_JOB_DONE
+ *                  └ BGREWRITEAOF, growth ──────▶ a job is running ────┘
+ *
+ * There is one job at a time. What cannot start now is *scheduled*, and looked after by `tick`.
+ */
+import { SNAPSHOT_FAILED, appendOnlyFileFailed } from '../commands/errors.ts';
+import type { JobStart, PersistenceService, RestoreFailure } from '../commands/services.ts';
+import type { DirectiveName } from '../config/directives.ts';
+import type { AppendOnlyFigures, PersistenceFigures } from '../engine/info.ts';
+import { STATE_WRITES_REFUSED } from '../engine/shared-state.ts';
+import type { Database } from '../keyspace/database.ts';
+import type { Ref } from '../memory/arena.ts';
+import { AofPaths, EMPTY_MANIFEST } from '../persistence/aof-manifest.ts';
+import { AppendOnlyLog } from '../persistence/append-only-log.ts';
+import { DirectoryInUseError, DirectoryLock } from '../persistence/directory-lock.ts';
+import { DiskError } from '../persistence/disk.ts';
+import { dumpValue, restoreValue } from '../persistence/dump-service.ts';
+import { nodeDisk } from '../persistence/node-disk.ts';
+import { ABORT_JOB, ABORT_THREAD } from '../persistence/persistence-state.ts';
+import type { PersistenceState } from '../persistence/persistence-state.ts';
+import { RecoveryError } from '../persistence/recovery-error.ts';
+import { Recovery } from '../persistence/recovery.ts';
+import { formatOfName } from '../persistence/snapshot-format.ts';
+import { INCREMENTAL_SYNC_BYTES } from '../persistence/snapshot-file.ts';
+import { writeSnapshot } from '../persistence/snapshot-job.ts';
+import type { JobOutcome, RewriteTask, SnapshotJob, SnapshotTarget } from '../persistence/snapshot-job.ts';
+import type { SnapshotQueue } from '../persistence/snapshot-queue.ts';
+import { walkNow } from '../persistence/snapshot-now.ts';
+import { beginSnapshot, snapshotFacts } from '../persistence/snapshot-walk.ts';
+import type { ErrorReply } from '../protocol/error-reply.ts';
+import { PERSISTENCE_THREAD } from './shared-parts.ts';
+import type { ThreadParts } from './thread-parts.ts';
+
+/** After a failed save the save points wait this long (server.h, CONFIG_BGSAVE_RETRY_DELAY). */
+const SAVE_RETRY_MILLIS = 5000;
+/** After so many failed rewrites in a row the next ones wait: 1 minute, 2, 4 … at most an hour. */
+const REWRITE_FAILURES_BEFORE_DELAY = 3;
+const REWRITE_DELAY_MINUTES_MAX = 60;
+const MINUTE_MILLIS = 60_000;
+/** A log that cannot be trusted tries to get a new file this often. */
+const REPAIR_INTERVAL_MILLIS = 1000;
+
+const NO_BASE = 'the base of the append-only file could not be written';
+
+export interface PersistenceParts {
+  readonly parts: ThreadParts;
+  readonly queue: SnapshotQueue;
+  /** Does something under the lock. */
+  readonly underLock: <Result>(action: () => Result) => Result;
+  /** Ends the thread at once, without a last save: what was acknowledged could be lost. */
+  readonly stopAtOnce: (reason: string) => void;
+}
+
+export class Persistence implements PersistenceService {
+  readonly #parts: ThreadParts;
+  readonly #state: PersistenceState;
+  readonly #queue: SnapshotQueue;
+  readonly #underLock: PersistenceParts['underLock'];
+  readonly #log: AppendOnlyLog;
+  readonly #paths: AofPaths;
+  #directoryLock: DirectoryLock | undefined;
+  #recovery: Recovery | undefined;
+  #onLoaded: () => void = () => {};
+  #jobId = 0;
+  #isSaveScheduled = false;
+  #isRewriteScheduled = false;
+  #nextRewriteTry = 0;
+
+  constructor({ parts, queue, underLock, stopAtOnce }: PersistenceParts) {
+    const state = parts.persistenceState;
+    this.#parts = parts;
+    this.#state = state;
+    this.#queue = queue;
+    this.#underLock = underLock;
+    const { values } = parts.config;
+    this.#paths = new AofPaths(values.dir, values.appenddirname, values.appendfilename);
+    this.#log = new AppendOnlyLog(
+      {
+        disk: nodeDisk,
+        paths: this.#paths,
+        background: {
+          start: (fd) => {
+            state.requestSync(fd);
+            parts.wake(PERSISTENCE_THREAD);
+          },
+          poll: () => state.pollSync(),
+        },
+        log: parts.log,
+        clock: parts.clock,
+        stopAtOnce,
+      },
+      values.appendfsync,
+    );
+    state.setFigure('lastSaveMillis', parts.process.startMillis);
+  }
+
+  get #values() {
+    return this.#parts.config.values;
+  }
+
+  // Start ---------------------------------------------------------------------------------------------------
+
+  /**
+   * Takes the data directory and begins to load what is in it; `loadStep` does it. Undefined, or why the
+   * server cannot start.
+   */
+  begin(onLoaded: () => void): string | undefined {
+    this.#onLoaded = onLoaded;
+    const { engine, keyspace } = this.#parts;
+    keyspace.observer = {
+      keyExpired: (database, key) => engine.keyExpired(database, key),
+      notify: () => {},
+      preserve: (database, entry) => this.#queue.preserve(database, entry),
+    };
+    if (!this.#usesDirectory) {
+      this.#loaded();
+      return undefined;
+    }
+    const refusal = this.#takeDirectory();
+    if (refusal !== undefined) return refusal;
+    this.#recovery = this.#newRecovery(this.#values.appendonly);
+    engine.isLoading = true;
+    return undefined;
+  }
+
+  #newRecovery(isAppendOnly: boolean, replacesKeys = false): Recovery {
+    const { engine, keyspace, log, clock } = this.#parts;
+    const values = this.#values;
+    return new Recovery({
+      disk: nodeDisk,
+      paths: this.#paths,
+      snapshotName: values.dbfilename,
+      isAppendOnly,
+      loadsTruncated: values['aof-load-truncated'],
+      isVerifyingChecksum: values.rdbchecksum,
+      replacesKeys,
+      keyspace,
+      run: (databaseIndex, request) => engine.replay(databaseIndex, request),
+      log,
+      clock,
+    });
+  }
+
+  /** False for a server that neither has nor wants anything on disk. */
+  get #usesDirectory(): boolean {
+    const { appendonly, save, dbfilename, dir } = this.#values;
+    if (appendonly || save.length > 0) return true;
+    return dbfilename !== '' && nodeDisk.exists(dir);
+  }
+
+  /** Makes the data directory if it is missing and keeps others off it: undefined, or what is wrong. */
+  #takeDirectory(): string | undefined {
+    if (this.#directoryLock !== undefined) return undefined;
+    const { dir } = this.#values;
+    try {
+      nodeDisk.makeDirectory(dir);
+      this.#directoryLock = DirectoryLock.acquire(nodeDisk, dir);
+      return undefined;
+    } catch (error) {
+      if (error instanceof DirectoryInUseError) return error.message;
+      if (error instanceof DiskError) return `Can't use the data directory: ${error.message}`;
+      throw error;
+    }
+  }
+
+  get isLoading(): boolean {
+    return this.#recovery !== undefined;
+  }
+
+  /** Goes on loading for about that long. Under the lock. Throws RecoveryError. */
+  loadStep(budgetMicros: number): void {
+    const recovery = this.#recovery!;
+    if (!recovery.step(budgetMicros)) return;
+    const result = recovery.result!;
+    this.#state.setFigure('lastLoadKeysLoaded', result.keysLoaded);
+    this.#state.setFigure('lastLoadKeysExpired', result.keysExpired);
+    this.#log.know(result.manifest ?? EMPTY_MANIFEST);
+    this.#recovery = undefined;
+    this.#forgetChanges();
+    this.#openLog(result.mustWriteBase);
+  }
+
+  /** The log goes on where it ended; data that it does not hold yet go into a first base, before any write. */
+  #openLog(needsBase: boolean): void {
+    if (!this.#values.appendonly) {
+      this.#loaded();
+      return;
+    }
+    this.#configureLog();
+    try {
+      if (!needsBase) {
+        this.#log.resume();
+        this.#loaded();
+        return;
+      }
+    } catch (error) {
+      if (!(error instanceof DiskError)) throw error;
+      throw new RecoveryError(this.#paths.directory, error.message);
+    }
+    this.#log.turnOn();
+    if (!this.#startRewrite()) throw new RecoveryError(this.#paths.directory, NO_BASE);
+  }
+
+  #loaded(): void {
+    const { engine } = this.#parts;
+    engine.isLoading = false;
+    if (this.#log.mode !== 'off') engine.propagateTo(this.#log);
+    this.#onLoaded();
+  }
+
+  // The serving loop ----------------------------------------------------------------------------------------
+
+  /** Before any reply leaves: what it acknowledges is in the log, under `always` on disk. */
+  beforeReplies(): void {
+    if (this.#log.pendingBytes > 0) this.#flushLog();
+  }
+
+  #flushLog(): void {
+    this.#log.flush();
+    this.#updateRefusal();
+  }
+
+  /** Waits while the running snapshot has more old values to save than it may hold. Without the lock. */
+  waitForRoom(): void {
+    this.#queue.waitForRoom();
+  }
+
+  /** What is due now and then: syncs, save points, growth, what was scheduled. Without the lock. */
+  tick(): void {
+    if (this.isLoading) return;
+    this.#flushLog();
+    if (this.#state.jobKind !== 'none' || this.#parts.engine.isLoading) return;
+    this.#underLock(() => this.#startWhatIsDue());
+  }
+
+  #startWhatIsDue(): void {
+    const now = this.#parts.clock.wallMillis();
+    if (this.#log.mode === 'waiting' || this.#isRewriteScheduled) {
+      if (now >= this.#nextRewriteTry) this.#startRewrite();
+    } else if (this.#isSaveScheduled) {
+      if (this.#maySaveAgain(now)) this.#startSave();
+    } else if (this.#isSavePointReached(now)) {
+      this.#startSave();
+    } else {
+      this.#rewriteIfGrown(now);
+    }
+  }
+
+  #maySaveAgain(now: number): boolean {
+    const lastTry = this.#state.figure('lastSaveTryMillis');
+    return now - lastTry > SAVE_RETRY_MILLIS || this.#state.figure('lastSaveFailed') === 0;
+  }
+
+  #isSavePointReached(now: number): boolean {
+    const { dirty } = this.#parts.keyspace;
+    const elapsedSeconds = (now - this.#state.figure('lastSaveMillis')) / 1000;
+    const reached = this.#values.save.find(
+      ({ seconds, changes }) => dirty >= changes && elapsedSeconds > seconds,
+    );
+    if (reached === undefined || !this.#maySaveAgain(now)) return false;
+    this.#parts.log.notice(`${reached.changes} changes in ${reached.seconds} seconds. Saving...`);
+    return true;
+  }
+
+  #rewriteIfGrown(now: number): void {
+    const percentage = this.#values['auto-aof-rewrite-percentage'];
+    const { currentBytes, rewrittenBytes } = this.#log;
+    if (this.#log.mode !== 'on' || percentage === 0 || now < this.#nextRewriteTry) return;
+    if (currentBytes <= Number(this.#values['auto-aof-rewrite-min-size'])) return;
+    const growth = Math.floor((currentBytes * 100) / Math.max(1, rewrittenBytes)) - 100;
+    if (growth < percentage) return;
+    this.#parts.log.notice(`Starting automatic rewriting of AOF on ${growth}% growth`);
+    this.#startRewrite();
+  }
+
+  // Jobs ----------------------------------------------------------------------------------------------------
+
+  get runningJob(): 'save' | 'rewrite' | undefined {
+    const { jobKind } = this.#state;
+    return jobKind === 'none' ? undefined : jobKind;
+  }
+
+  saveInBackground(isScheduled: boolean): JobStart | undefined {
+    if (isScheduled || this.runningJob !== undefined) {
+      this.#isSaveScheduled = true;
+      return 'scheduled';
+    }
+    return this.#startSave() ? 'started' : undefined;
+  }
+
+  rewriteInBackground(isScheduled: boolean): JobStart | undefined {
+    if (isScheduled || this.runningJob !== undefined) {
+      this.#isRewriteScheduled = true;
+      return 'scheduled';
+    }
+    this.#nextRewriteTry = 0;
+    return this.#startRewrite() ? 'started' : undefined;
+  }
+
+  /** Under the lock, with no job running. False when it could not be started. */
+  #startSave(): boolean {
+    this.#isSaveScheduled = false;
+    this.#state.setFigure('lastSaveTryMillis', this.#parts.clock.wallMillis());
+    const refusal = this.#saveRefusal();
+    if (refusal !== undefined) {
+      this.#parts.log.warning(`Background saving error: ${refusal}`);
+      this.#noteSaved(false);
+      return false;
+    }
+    this.#state.setFigure('dirtyAtCut', this.#parts.keyspace.dirty);
+    this.#publish('save', this.#snapshotTarget(), undefined);
+    return true;
+  }
+
+  #saveRefusal(): string | undefined {
+    if (this.#values.dbfilename === '') return 'dbfilename is empty';
+    return this.#takeDirectory();
+  }
+
+  /** Under the lock, with no job running. False when it could not be started. */
+  #startRewrite(): boolean {
+    const refusal = this.#takeDirectory();
+    if (refusal !== undefined) {
+      this.#parts.log.warning(`Can't rewrite append only file in background: ${refusal}`);
+      return false;
+    }
+    if (!this.#log.isReadyForRewrite()) {
+      this.#isRewriteScheduled = true;
+      return true;
+    }
+    this.#isRewriteScheduled = false;
+    const format = this.#values['aof-use-rdb-preamble'] ? 'rdb' : 'aof';
+    const plan = this.#log.beginRewrite(format);
+    this.#updateRefusal();
+    if (plan === undefined) {
+      this.#noteRewritten(false);
+      return false;
+    }
+    const { dataDirectory, directory, fileName } = this.#paths;
+    const task: RewriteTask = {
+      dataDirectory,
+      directoryName: this.#values.appenddirname,
+      fileName,
+      plan,
+      deletesHistory: !this.#values['aof-disable-auto-gc'],
+    };
+    const target: SnapshotTarget = {
+      ...this.#formatOptions(),
+      format,
+      directory,
+      temporaryName: `temp-rewriteaof-bg-${process.pid}.aof`,
+      finalName: plan.base.name,
+      syncEveryBytes: this.#values['aof-rewrite-incremental-fsync'] ? INCREMENTAL_SYNC_BYTES : 0,
+    };
+    this.#publish('rewrite', target, task);
+    return true;
+  }
+
+  #formatOptions() {
+    return {
+      isCompressing: this.#values.rdbcompression,
+      isChecksumming: this.#values.rdbchecksum,
+    };
+  }
+
+  #snapshotTarget(): SnapshotTarget {
+    const { dir, dbfilename } = this.#values;
+    return {
+      ...this.#formatOptions(),
+      format: formatOfName(dbfilename),
+      directory: dir,
+      temporaryName: `temp-${process.pid}.${formatOfName(dbfilename)}`,
+      finalName: dbfilename,
+      syncEveryBytes: this.#values['rdb-save-incremental-fsync'] ? INCREMENTAL_SYNC_BYTES : 0,
+    };
+  }
+
+  #accessFacts(): SnapshotJob['accessFacts'] {
+    const policy = this.#values['maxmemory-policy'];
+    if (policy.includes('lfu')) return 'frequency';
+    return policy.includes('lru') ? 'idle' : 'none';
+  }
+
+  /** The cut: the snapshot is that of this moment. */
+  #publish(kind: 'save' | 'rewrite', target: SnapshotTarget, rewrite: RewriteTask | undefined): void {
+    const { keyspace, clock } = this.#parts;
+    const facts = beginSnapshot(this.#queue, {
+      keyspace,
+      unixMillis: clock.wallMillis(),
+      isAofBase: kind === 'rewrite',
+    });
+    const job: SnapshotJob = { id: ++this.#jobId, target, facts, accessFacts: this.#accessFacts(), rewrite };
+    this.#state.setFigure('jobStartMillis', clock.wallMillis());
+    this.#state.setFigure('jobKeysDone', 0);
+    this.#state.setFigure('jobKeysTotal', facts.keyCount);
+    this.#state.publishJob(kind, JSON.stringify(job));
+    this.#configureLog();
+    this.#parts.wake(PERSISTENCE_THREAD);
+  }
+
+  /** The job has ended: the thread that ran it has noted the figures of a save. Without the lock. */
+  jobDone(): void {
+    this.#underLock(() => {
+      const text = this.#state.takeOutcome();
+      if (text === undefined) return;
+      const outcome = JSON.parse(text) as JobOutcome;
+      if (outcome.kind === 'save') this.#endSave(outcome);
+      else this.#endRewrite(outcome);
+      this.#configureLog();
+      this.#updateRefusal();
+    });
+  }
+
+  #endSave({ result }: JobOutcome): void {
+    if (result === 'aborted') return;
+    const seconds = this.#secondsSinceStart();
+    this.#state.setFigure('lastSaveSeconds', seconds);
+    if (result === 'done') {
+      const { keyspace } = this.#parts;
+      keyspace.setCounter('dirty', Math.max(0, keyspace.dirty - this.#state.figure('dirtyAtCut')));
+    }
+    this.#noteSaved(result === 'done');
+  }
+
+  #endRewrite({ result, manifest }: JobOutcome): void {
+    if (manifest !== undefined) this.#log.adopt(manifest);
+    if (result === 'aborted') return;
+    this.#state.setFigure('lastRewriteSeconds', this.#secondsSinceStart());
+    this.#noteRewritten(result === 'done');
+    if (!this.#parts.engine.isLoading) return;
+    // It was the first base, and the server waits for it.
+    if (result !== 'done') throw new RecoveryError(this.#paths.directory, NO_BASE);
+    this.#loaded();
+  }
+
+  #secondsSinceStart(): number {
+    const micros = this.#parts.clock.wallMillis() - this.#state.figure('jobStartMillis');
+    return Math.floor(micros / 1000);
+  }
+
+  #noteSaved(isOk: boolean): void {
+    this.#state.setFigure('lastSaveFailed', isOk ? 0 : 1);
+    if (isOk) {
+      this.#state.setFigure('lastSaveMillis', this.#parts.clock.wallMillis());
+      this.#state.countFigure('saves');
+    }
+    this.#updateRefusal();
+  }
+
+  #noteRewritten(isOk: boolean): void {
+    this.#state.setFigure('lastRewriteFailed', isOk ? 0 : 1);
+    if (isOk) {
+      this.#state.countFigure('rewrites');
+      this.#state.setFigure('rewriteFailuresInARow', 0);
+      this.#nextRewriteTry = 0;
+      return;
+    }
+    this.#state.countFigure('rewriteFailuresInARow');
+    const excess = this.#state.figure('rewriteFailuresInARow') - REWRITE_FAILURES_BEFORE_DELAY;
+    const delay =
+      excess < 0 || this.#log.mode === 'waiting'
+        ? REPAIR_INTERVAL_MILLIS
+        : Math.min(2 ** excess, REWRITE_DELAY_MINUTES_MAX) * MINUTE_MILLIS;
+    this.#nextRewriteTry = this.#parts.clock.wallMillis() + delay;
+  }
+
+  // Settings ------------------------------------------------------------------------------------------------
+
+  /** Hooks of CONFIG SET. */
+  readonly hooks: Partial<Record<DirectiveName, () => string | undefined>> = {
+    appendonly: () => this.#switchLog(),
+    appendfsync: () => this.#settingsChanged(),
+    'aof-timestamp-enabled': () => this.#settingsChanged(),
+    'no-appendfsync-on-rewrite': () => this.#settingsChanged(),
+    save: () => this.#settingsChanged(),
+    'stop-writes-on-bgsave-error': () => this.#settingsChanged(),
+    dir: () => this.#changeDirectory(),
+  };
+
+  #settingsChanged(): undefined {
+    this.#configureLog();
+    this.#updateRefusal();
+  }
+
+  #configureLog(): void {
+    const values = this.#values;
+    this.#log.configure({
+      policy: values.appendfsync,
+      hasTimestamps: values['aof-timestamp-enabled'],
+      holdsSyncs: values['no-appendfsync-on-rewrite'] && this.runningJob !== undefined,
+    });
+  }
+
+  /** CONFIG SET appendonly. */
+  #switchLog(): string | undefined {
+    const { engine } = this.#parts;
+    if (!this.#values.appendonly) {
+      if (this.runningJob === 'rewrite') this.#state.abortJob(ABORT_JOB);
+      this.#isRewriteScheduled = false;
+      engine.propagateTo(undefined);
+      this.#log.turnOff();
+      this.#updateRefusal();
+      return undefined;
+    }
+    const refusal = this.#takeDirectory();
+    if (refusal !== undefined) return refusal;
+    this.#configureLog();
+    this.#log.turnOn();
+    engine.propagateTo(this.#log);
+    if (this.runningJob !== undefined) this.#isRewriteScheduled = true;
+    else if (!this.#startRewrite()) return 'Unable to turn on AOF. Check server logs.';
+    return undefined;
+  }
+
+  #changeDirectory(): string | undefined {
+    const { dir } = this.#values;
+    if (!nodeDisk.exists(dir)) return 'No such file or directory';
+    // The append-only file stays where it is, and so does the lock of its directory.
+    if (this.#log.mode !== 'off' || this.#directoryLock?.directory === dir) return undefined;
+    this.#directoryLock?.release();
+    this.#directoryLock = undefined;
+    return this.#takeDirectory();
+  }
+
+  // Refusals ------------------------------------------------------------------------------------------------
+
+  get writeRefusal(): ErrorReply | undefined {
+    const values = this.#values;
+    const isSaveFailing = this.#state.figure('lastSaveFailed') !== 0;
+    if (isSaveFailing && values['stop-writes-on-bgsave-error'] && values.save.length > 0)
+      return SNAPSHOT_FAILED;
+    const { error } = this.#log;
+    return error === undefined ? undefined : appendOnlyFileFailed(error.reason);
+  }
+
+  #updateRefusal(): void {
+    const { control } = this.#parts.allocator.arena;
+    control[STATE_WRITES_REFUSED] = this.writeRefusal === undefined ? 0 : 1;
+  }
+
+  // Commands ------------------------------------------------------------------------------------------------
+
+  get lastSaveTime(): number {
+    return Math.floor(this.#state.figure('lastSaveMillis') / 1000);
+  }
+
+  save(): boolean {
+    const { keyspace, log } = this.#parts;
+    this.#isSaveScheduled = false;
+    const refusal = this.#saveRefusal();
+    if (refusal !== undefined) {
+      log.warning(`Error saving the DB: ${refusal}`);
+      this.#noteSaved(false);
+      return false;
+    }
+    const startedAt = performance.now();
+    try {
+      const unixMillis = this.#parts.clock.wallMillis();
+      const facts = snapshotFacts({ keyspace, unixMillis, isAofBase: false });
+      const options = { facts, accessFacts: this.#accessFacts() };
+      const { keyCount } = writeSnapshot(nodeDisk, this.#snapshotTarget(), (sink) => ({
+        keyCount: walkNow(keyspace, sink, options),
+        isAborted: false,
+      }));
+      const seconds = ((performance.now() - startedAt) / 1000).toFixed(3);
+      log.notice(`DB saved on disk: ${keyCount} keys in ${seconds} seconds`);
+    } catch (error) {
+      if (!(error instanceof DiskError)) throw error;
+      log.warning(`Error saving the DB: ${error.message}`);
+      this.#noteSaved(false);
+      return false;
+    }
+    this.#forgetChanges();
+    this.#noteSaved(true);
+    return true;
+  }
+
+  /** No change is left that a file does not hold; those counted since the lock was taken included. */
+  #forgetChanges(): void {
+    const { keyspace } = this.#parts;
+    keyspace.setCounter('dirty', -keyspace.changeCount);
+  }
+
+  /** FLUSHALL ends a snapshot that is being written: it would only bring back what was deleted. */
+  flushed(): void {
+    if (this.runningJob === 'save') this.#state.abortJob(ABORT_JOB);
+    if (this.#values.save.length === 0) return;
+    const { keyspace } = this.#parts;
+    const { dirty } = keyspace;
+    this.save();
+    // The change is still one for the log and the save points (db.c, flushAllDataAndResetRDB).
+    keyspace.setCounter('dirty', dirty);
+  }
+
+  reload(options: { readonly keepsData: boolean; readonly replacesKeys: boolean }): boolean {
+    return this.#loadAgain('snapshot', options);
+  }
+
+  reloadAppendOnlyFile(): boolean {
+    this.#log.flushAndSync();
+    return this.#loadAgain('aof', { keepsData: false, replacesKeys: false });
+  }
+
+  #loadAgain(
+    source: 'aof' | 'snapshot',
+    { keepsData, replacesKeys }: { readonly keepsData: boolean; readonly replacesKeys: boolean },
+  ): boolean {
+    const { keyspace, engine, log } = this.#parts;
+    if (!keepsData) for (const database of keyspace.databases) database.clear(false);
+    engine.propagateTo(undefined);
+    try {
+      const recovery = this.#newRecovery(source === 'aof', replacesKeys);
+      while (!recovery.step(Infinity));
+      return recovery.result!.source === source;
+    } catch (error) {
+      if (!(error instanceof RecoveryError)) throw error;
+      log.warning(error.message);
+      return false;
+    } finally {
+      if (this.#log.mode !== 'off') engine.propagateTo(this.#log);
+    }
+  }
+
+  dump(entry: Ref): Uint8Array {
+    return dumpValue(this.#parts.keyspace, entry, this.#values.rdbcompression);
+  }
+
+  restore(payload: Uint8Array): RestoreFailure | ((database: Database, key: Uint8Array) => Ref) {
+    return restoreValue(this.#parts.keyspace, payload);
+  }
+
+  // End -----------------------------------------------------------------------------------------------------
+
+  /**
+   * Before the server ends: the log is written out, and a last snapshot is saved if `saves` says so, by
+   * default if there are save points. False when something failed: the server must go on, unless it is
+   * forced. Under the lock.
+   */
+  prepareStop(saves: boolean | undefined, isForced: boolean): boolean {
+    const { log } = this.#parts;
+    if (this.runningJob !== undefined) {
+      const file = this.runningJob === 'save' ? 'a snapshot' : 'an AOF rewrite';
+      log.warning(`There is a job writing ${file}. Ending it!`);
+      this.#state.abortJob(ABORT_THREAD);
+    }
+    let isOk = true;
+    if (this.#log.mode !== 'off') {
+      log.notice('Calling fsync() on the AOF file.');
+      this.#log.flushAndSync();
+      isOk = this.#log.error === undefined;
+    }
+    const wantsSave = saves ?? (this.#values.save.length > 0 && !this.#parts.engine.isLoading);
+    if (wantsSave) {
+      log.notice('Saving the final snapshot before exiting.');
+      if (!this.save()) {
+        log.warning("Error trying to save the DB, can't exit.");
+        isOk = false;
+      }
+    }
+    return isOk || isForced;
+  }
+
+  /** The last thing: files are closed, the directory is free. */
+  close(): void {
+    this.#log.close();
+    this.#directoryLock?.release();
+  }
+
+  // Figures -------------------------------------------------------------------------------------------------
+
+  figures(): PersistenceFigures {
+    const state = this.#state;
+    const { runningJob } = this;
+    const isSaving = runningJob === 'save';
+    const isRewriting = runningJob === 'rewrite';
+    const current = this.#secondsSinceStart();
+    return {
+      loading: this.#recovery?.progress,
+      isLoading: this.#parts.engine.isLoading,
+      isSaving,
+      savedKeys: runningJob === undefined ? 0 : state.figure('jobKeysDone'),
+      keysToSave: runningJob === undefined ? 0 : state.figure('jobKeysTotal'),
+      lastSaveTime: this.lastSaveTime,
+      lastSaveOk: state.figure('lastSaveFailed') === 0,
+      lastSaveSeconds: state.figure('lastSaveSeconds'),
+      currentSaveSeconds: isSaving ? current : -1,
+      saves: state.figure('saves'),
+      lastLoadKeysExpired: state.figure('lastLoadKeysExpired'),
+      lastLoadKeysLoaded: state.figure('lastLoadKeysLoaded'),
+      isRewriting,
+      isRewriteScheduled: this.#isRewriteScheduled,
+      lastRewriteSeconds: state.figure('lastRewriteSeconds'),
+      currentRewriteSeconds: isRewriting ? current : -1,
+      lastRewriteOk: state.figure('lastRewriteFailed') === 0,
+      rewrites: state.figure('rewrites'),
+      rewriteFailuresInARow: state.figure('rewriteFailuresInARow'),
+      lastWriteOk: this.#log.error === undefined,
+      appendOnlyFile: this.#log.mode === 'off' ? undefined : this.#logFigures(),
+    };
+  }
+
+  #logFigures(): AppendOnlyFigures {
+    return {
+      currentBytes: this.#log.currentBytes,
+      baseBytes: this.#log.rewrittenBytes,
+      bufferBytes: this.#log.pendingBytes,
+      pendingSyncs: this.#log.isSyncing ? 1 : 0,
+      delayedSyncs: this.#log.delayedSyncCount,
+    };
+  }
+}
