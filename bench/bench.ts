@@ -8,6 +8,7 @@ import { checkTargets, printCells, writeJson } from './report.ts';
 import { runIdle } from './scenarios/idle.ts';
 import { runLoadScenario } from './scenarios/load.ts';
 import { runMemory } from './scenarios/memory.ts';
+import { runSave } from './scenarios/save.ts';
 import { runStartup } from './scenarios/startup.ts';
 import { runThroughput } from './scenarios/throughput.ts';
 import {
@@ -21,7 +22,7 @@ import {
 
 const HELP = `npm run bench -- [options]
 
-  --scenario NAME   throughput (default), memory, load, idle, startup
+  --scenario NAME   throughput (default), memory, load, idle, startup, save
   --servers LIST    of ${VARIANT_NAMES.join(', ')}; default epoll,node and redis when installed.
                     The same one twice shows the noise of the machine.
   --tests LIST      default get,set,incr; of ${TEST_NAMES.join(',')}
@@ -29,7 +30,9 @@ const HELP = `npm run bench -- [options]
   --sizes LIST      bytes per value; default 3,1024
   --rounds N        default 5
   --cell-millis N   length of one measurement; default 1200
-  --keys N          memory: keys (1000000) and five times as many for the deletion; load: keys (10000000)
+  --keys N          memory: keys (1000000) and five times as many for the deletion; load: keys (10000000);
+                    save: keys (5000000)
+  --appendfsync P   throughput: with an append-only file and that policy (always, everysec, no)
   --connections N   idle: connections that do nothing (10000)
   --own-generator   use the built-in load generator although redis-benchmark is installed
   --json FILE       write the figures
@@ -37,7 +40,7 @@ const HELP = `npm run bench -- [options]
   --quick           a smoke run of seconds: small numbers, one round; its figures mean little
   --help`;
 
-const SCENARIO_NAMES = ['throughput', 'memory', 'load', 'idle', 'startup'] as const;
+const SCENARIO_NAMES = ['throughput', 'memory', 'load', 'idle', 'startup', 'save'] as const;
 type Scenario = (typeof SCENARIO_NAMES)[number];
 
 interface Options {
@@ -50,6 +53,8 @@ interface Options {
   readonly cellMillis: number;
   readonly keysCount: number | undefined;
   readonly connectionsCount: number;
+  /** More options for the servers. */
+  readonly extra: readonly string[];
   readonly generator: LoadGenerator;
   readonly json: string | undefined;
   readonly check: boolean;
@@ -83,6 +88,13 @@ const SCENARIOS: Record<Scenario, (options: Options) => Promise<unknown>> = {
       pipelines: options.pipelines ?? (options.quick ? [16] : [1, 16]),
       roundsCount: options.roundsCount ?? (options.quick ? 1 : 5),
     }),
+  save: async (options) =>
+    runSave({
+      ...options,
+      keysCount: options.keysCount ?? (options.quick ? 100_000 : 5_000_000),
+      roundsCount: options.roundsCount ?? (options.quick ? 1 : 3),
+      requestsCount: options.quick ? 200_000 : 5_000_000,
+    }),
   startup: async (options) => runStartup(options.servers, options.roundsCount ?? (options.quick ? 3 : 10)),
 };
 
@@ -99,6 +111,7 @@ function parseOptions(args: readonly string[]): Options | undefined {
       'cell-millis': { type: 'string' },
       keys: { type: 'string' },
       connections: { type: 'string' },
+      appendfsync: { type: 'string' },
       'own-generator': { type: 'boolean', default: false },
       json: { type: 'string' },
       check: { type: 'boolean', default: false },
@@ -118,6 +131,8 @@ function parseOptions(args: readonly string[]): Options | undefined {
     cellMillis: positive(values['cell-millis'] ?? (quick ? '150' : '1200')),
     keysCount: values.keys === undefined ? undefined : positive(values.keys),
     connectionsCount: positive(values.connections ?? (quick ? '1000' : '10000')),
+    extra:
+      values.appendfsync === undefined ? [] : ['--appendonly', 'yes', '--appendfsync', values.appendfsync],
     generator: chooseGenerator(values['own-generator']),
     json: values.json,
     check: values.check,

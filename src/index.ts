@@ -44,21 +44,22 @@ const FILE_OPTIONS = ['dir', 'dbfilename', 'save', 'appendonly'] as const;
  * Starts a server. Port 0 takes a free port (unlike in redis.conf, where it means no TCP at all: give
  * `unixsocket` and no `port` for that). Without a port a free one is taken.
  *
- * Nothing is saved by itself unless asked for, with `appendonly: true` or save points (`save: '900 1'`); and
+ * Nothing is saved by itself unless asked for, with `appendonly: true` or save points (`save: [900, 1]`); and
  * no file is touched unless `dir`, `dbfilename`, `save` or `appendonly` is given. What `dir` holds is loaded.
  * @throws Error for an unknown option or a bad value, naming it, and when the port or socket cannot be had
  */
 export async function createServer(options: ServerOptions = {}): Promise<Server> {
   const config = new Config();
-  const usesFiles = FILE_OPTIONS.some((name) => options[name] !== undefined);
+  const given = Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
+  const usesFiles = FILE_OPTIONS.some((name) => name in given);
   const settings: ServerOptions = {
     ...LIBRARY_DEFAULTS,
     ...(usesFiles ? {} : { dbfilename: '' }),
-    ...options,
+    ...given,
   };
   for (const [name, value] of Object.entries(settings)) {
     if (!isDirective(name)) throw new Error(`unknown option '${name}'`);
-    if (value === undefined || (name === 'port' && Number(value) === 0)) continue;
+    if (name === 'port' && Number(value) === 0) continue;
     const error = config.assign(name, words(value));
     if (error !== undefined) throw new Error(`option '${name}': ${error}`);
   }

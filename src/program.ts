@@ -3,6 +3,7 @@ import type { Worker } from 'node:worker_threads';
 import { banner, isToolName } from './config/help.ts';
 import { parseCommandLine } from './config/command-line.ts';
 import type { CommandLine } from './config/command-line.ts';
+import { STOP_BY_SIGINT, STOP_BY_SIGTERM } from './engine/mailboxes.ts';
 import { StartError, Supervisor } from './servers/supervisor.ts';
 import { Log } from './util/log.ts';
 import { PROGRAM } from './version.ts';
@@ -84,7 +85,7 @@ function stopOnSignals(supervisor: Supervisor, log: Log): void {
       }
       isStopping = true;
       log.warning(`Received ${signal} scheduling shutdown...`);
-      supervisor.requestStop(0);
+      supervisor.requestStop(signal === 'SIGINT' ? STOP_BY_SIGINT : STOP_BY_SIGTERM);
     });
   }
 }

@@ -7,6 +7,7 @@ import { createClient } from 'redis';
 import { createServer } from '../src/index.ts';
 import { describeReply, RespClient } from './support/resp-client.ts';
 import { availableTransports } from './support/server-process.ts';
+import { temporaryDirectory } from './support/temporary-directory.ts';
 import { waitUntil } from './support/wait-until.ts';
 
 const INDEX_URL = new URL('../src/index.js', import.meta.url).href;
@@ -44,6 +45,33 @@ for (const io of availableTransports()) {
         /no-such-directive/,
       );
       await assert.rejects(createServer({ port: 0, io, maxclients: 0 }), /maxclients/);
+    });
+
+    test('nothing is saved or loaded unless asked for', async () => {
+      const server = await createServer({ port: 0, io });
+      const client = await RespClient.connect({ port: server.port });
+      assert.equal(await client.text('CONFIG', 'GET', 'save'), '*["save", ""]');
+      assert.equal(await client.text('CONFIG', 'GET', 'appendonly'), '*["appendonly", "no"]');
+      assert.equal(await client.text('CONFIG', 'GET', 'dbfilename'), '*["dbfilename", ""]');
+      client.close();
+      await server.close();
+    });
+
+    test('what was asked for is saved, and loaded by the next server', async (context) => {
+      const directory = temporaryDirectory();
+      context.after(() => directory.remove());
+      for (const [options, expected] of [
+        [{ appendonly: true }, ':1'],
+        [{ appendonly: true, save: [900, 1] }, ':2'],
+        [{ save: [900, 1] }, ':3'],
+        [{}, ':4'],
+      ] as const) {
+        const server = await createServer({ port: 0, io, dir: directory.path, ...options });
+        const client = await RespClient.connect({ port: server.port });
+        assert.equal(await client.text('INCR', 'starts'), expected);
+        client.close();
+        await server.close();
+      }
     });
 
     test('two servers at once share nothing', async () => {

@@ -36,6 +36,8 @@ export interface ThroughputOptions {
   /** Requests of each test that every server gets before anything is measured, for its compiler's sake. */
   readonly warmRequests: number;
   readonly generator: LoadGenerator;
+  /** More options for the servers. */
+  readonly extra: readonly string[];
 }
 
 interface Setting {
@@ -55,7 +57,7 @@ export async function runThroughput(options: ThroughputOptions): Promise<Cell[]>
       // The same server twice shows how far two equal ones differ on this machine.
       const earlierCount = options.servers.slice(0, index).filter((other) => other === variant).length;
       const name = earlierCount === 0 ? variant : `${variant}#${earlierCount + 1}`;
-      servers.push(await RunningServer.start(variant, name));
+      servers.push(await RunningServer.start(variant, name, { extra: options.extra }));
     }
     for (const server of servers) await warmUp(server, options);
     return await measureAll(servers, options);

@@ -386,7 +386,8 @@ function debugReload(call: Call): void {
 
   const { persistence, server } = call.services;
   if (savesFirst && !persistence.save()) throw PLAIN_ERROR;
-  if (!persistence.reload({ keepsData, replacesKeys })) throw SNAPSHOT_NOT_LOADED;
+  const isLoaded = withoutChanges(call, () => persistence.reload({ keepsData, replacesKeys }));
+  if (!isLoaded) throw SNAPSHOT_NOT_LOADED;
 
   server.log('warning', 'DB reloaded by DEBUG RELOAD');
   call.reply.ok();
@@ -395,10 +396,21 @@ function debugReload(call: Call): void {
 /** DEBUG LOADAOF */
 function debugLoadAof(call: Call): void {
   const { persistence, server } = call.services;
-  if (!persistence.reloadAppendOnlyFile()) throw APPEND_ONLY_FILE_NOT_LOADED;
+  const isLoaded = withoutChanges(call, () => persistence.reloadAppendOnlyFile());
+  if (!isLoaded) throw APPEND_ONLY_FILE_NOT_LOADED;
 
   server.log('warning', 'Append Only File loaded by DEBUG LOADAOF');
   call.reply.ok();
+}
+
+/** What loading does to keys is no change: it neither counts for the next save nor goes into the log. */
+function withoutChanges(call: Call, load: () => boolean): boolean {
+  const { keyspace } = call;
+  const { changeCount } = keyspace;
+  const isLoaded = load();
+  keyspace.changeCount = changeCount;
+  call.effects = undefined;
+  return isLoaded;
 }
 
 /** DEBUG SET-ACTIVE-EXPIRE 0 | 1 */

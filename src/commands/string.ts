@@ -556,7 +556,7 @@ function setExpiring(call: Call, valueIndex: number, expiry: number): void {
 
 /** GET asks for a reply, which is nothing to log or replicate. */
 function propagateWithoutGet(call: Call): void {
-  const args: (string | Buffer)[] = ['SET', call.bytes(1), call.bytes(2)];
+  const args = [call.bytes(0), call.bytes(1), call.bytes(2)];
   for (let index = 3; index < call.argumentCount; index++) {
     if (!call.is(index, 'GET')) args.push(call.bytes(index));
   }

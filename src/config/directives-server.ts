@@ -571,7 +571,6 @@ export const SERVER_DIRECTIVES = {
     default: 'default',
     names: SHUTDOWN_FLAGS,
     exclusive: SAVE_XOR_NOSAVE,
-    effect: 'later',
     summary: 'how SIGINT (Ctrl-C) ends the server',
   },
   'shutdown-on-sigterm': {
@@ -580,7 +579,6 @@ export const SERVER_DIRECTIVES = {
     default: 'default',
     names: SHUTDOWN_FLAGS,
     exclusive: SAVE_XOR_NOSAVE,
-    effect: 'later',
     summary: 'how SIGTERM ends the server',
   },
   'busy-reply-threshold': {

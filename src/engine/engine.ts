@@ -523,6 +523,8 @@ export class Engine {
     call.database = this.keyspace.databases[databaseIndex]!;
     call.effects = undefined;
     this.keyspace.expectedKey = undefined;
+    // Replies of commands that ran before, in the same wake-up, may still be there (DEBUG LOADAOF).
+    const mark = this.#reply.position;
     let failure: ErrorReply | undefined;
     try {
       command.run(call);
@@ -531,7 +533,7 @@ export class Engine {
       else if (error instanceof ErrorReply) failure = error;
       else throw error;
     }
-    this.#reply.reset();
+    this.#reply.truncate(mark);
     return failure;
   }
 

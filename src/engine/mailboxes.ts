@@ -13,8 +13,11 @@ import { STATE_THREAD_EVENTS, STATE_THREAD_MAIL, THREADS_MAX } from './shared-st
 export const MAIL_KILL = 1;
 /** The pause is over: run what was postponed. */
 export const MAIL_UNPAUSED = 2;
-/** Stop serving and end the thread; the number is the exit code. */
+/** Save what is to be saved, stop serving and end the thread; the number says why: STOP_*. */
 export const MAIL_STOP = 3;
+export const STOP_BY_CALLER = 0;
+export const STOP_BY_SIGINT = 1;
+export const STOP_BY_SIGTERM = 2;
 /** The background job has ended. */
 export const MAIL_JOB_DONE = 4;
 

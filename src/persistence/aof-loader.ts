@@ -9,13 +9,14 @@
  */
 import type { Keyspace } from '../keyspace/keyspace.ts';
 import type { ErrorReply } from '../protocol/error-reply.ts';
-import type { Request } from '../protocol/request.ts';
+import { Request } from '../protocol/request.ts';
 import { equalsIgnoreCase } from '../util/bytes.ts';
 import type { Clock } from '../util/clock.ts';
 import type { Log } from '../util/log.ts';
 import { parseInteger } from '../util/numbers.ts';
 import { AofReader, beginsWithSnapshot, truncateFile, type AofEnd } from './aof-reader.ts';
 import { fileSize, type Disk } from './disk.ts';
+import { KEYS_AHEAD, fetchAhead } from './fetch-ahead.ts';
 import { RecoveryError } from './recovery-error.ts';
 import { openSnapshot } from './snapshot-source.ts';
 import { SnapshotLoader } from './snapshot-loader.ts';
@@ -44,8 +45,7 @@ export interface AofLoaderOptions {
   readonly clock: Clock;
 }
 
-/** Commands between two looks at the clock. */
-const COMMANDS_PER_LOOK = 64;
+const KEY_INDEX = 1;
 const MICROS_PER_SECOND = 1_000_000;
 
 type TornEnd = Extract<AofEnd, { kind: 'truncated' | 'zero-filled' | 'open-transaction' | 'torn' }>;
@@ -72,6 +72,10 @@ export class AofLoader {
   #doneBytes = 0;
   #current: { readonly offset: number } | undefined;
   #databaseIndex = 0;
+  /** Commands that were read together, where they are in the file, and the hashes of their keys. */
+  readonly #batch = Array.from({ length: KEYS_AHEAD }, () => new Request());
+  readonly #offsets = new Float64Array(KEYS_AHEAD);
+  readonly #hashes = new Int32Array(KEYS_AHEAD);
 
   /** Throws RecoveryError when a file is missing, DiskError. */
   constructor(options: AofLoaderOptions) {
@@ -149,48 +153,75 @@ export class AofLoader {
 
   /** Runs commands until it is time to pause; true at the end of the file. */
   #runCommands(part: AofPart, reader: AofReader): boolean {
-    const { request } = reader;
-    for (let count = 1; reader.next(); count++) {
-      if (isSelect(request)) this.#select(part, reader);
-      else if (!isBracket(request)) this.#run(part, reader);
-      if (count % COMMANDS_PER_LOOK === 0 && this.#shouldPause()) return false;
+    for (;;) {
+      const count = this.#readBatch(reader);
+      if (count === 0) return true;
+      this.#fetchAhead(count);
+      for (let i = 0; i < count; i++) {
+        const request = this.#batch[i]!;
+        if (isSelect(request)) this.#select(part, i);
+        else if (!isBracket(request)) this.#run(part, i);
+      }
+      if (this.#shouldPause()) return false;
     }
-    return true;
   }
 
-  #run(part: AofPart, reader: AofReader): void {
-    const failure = this.#options.run(this.#databaseIndex, reader.request);
+  /** Reads commands for as long as they are in the reader's memory; none at the end of the file. */
+  #readBatch(reader: AofReader): number {
+    let count = 0;
+    while (count < KEYS_AHEAD && reader.nextInto(this.#batch[count]!, count === 0)) {
+      this.#offsets[count] = reader.commandOffset;
+      count++;
+    }
+    return count;
+  }
+
+  /** Nearly every command that is logged has its first key behind its name. */
+  #fetchAhead(count: number): void {
+    const { keyspace } = this.#options;
+    for (let i = 0; i < count; i++) {
+      const request = this.#batch[i]!;
+      const hasKey = request.count > KEY_INDEX;
+      if (hasKey) {
+        request.keyHash = keyspace.hashOf(request.buffer, request.start(KEY_INDEX), request.end(KEY_INDEX));
+      }
+      request.keyIndex = hasKey ? KEY_INDEX : 0;
+      this.#hashes[i] = hasKey ? request.keyHash : 0;
+    }
+    fetchAhead(keyspace, keyspace.databases[this.#databaseIndex]!, this.#hashes, count);
+  }
+
+  #run(part: AofPart, index: number): void {
+    const failure = this.#options.run(this.#databaseIndex, this.#batch[index]!);
     this.commandCount++;
-    if (failure !== undefined) this.#noteFailure(part, reader, failure);
+    if (failure !== undefined) this.#noteFailure(part, index, failure);
   }
 
-  #noteFailure(
-    { name, path }: AofPart,
-    { request, commandOffset }: AofReader,
-    failure: ErrorReply | 'unknown',
-  ): void {
-    const command = printed(request.text(0));
-    if (failure === 'unknown') throw new RecoveryError(path, `unknown command '${command}'`, commandOffset);
-    if (failure.code === 'OOM') throw new RecoveryError(path, 'out of memory', commandOffset);
+  #noteFailure({ name, path }: AofPart, index: number, failure: ErrorReply | 'unknown'): void {
+    const command = printed(this.#batch[index]!.text(0));
+    const offset = this.#offsets[index]!;
+    if (failure === 'unknown') throw new RecoveryError(path, `unknown command '${command}'`, offset);
+    if (failure.code === 'OOM') throw new RecoveryError(path, 'out of memory', offset);
     this.failureCount++;
     this.#options.log.warning(
-      `== CRITICAL == The command '${command}' at offset ${commandOffset} of ${name} ended with an error: ` +
+      `== CRITICAL == The command '${command}' at offset ${offset} of ${name} ended with an error: ` +
         `'-${failure.line}'`,
     );
   }
 
-  #select({ path }: AofPart, { request, commandOffset }: AofReader): void {
-    const index = parseInteger(request.buffer, request.start(1), request.end(1));
+  #select({ path }: AofPart, index: number): void {
+    const request = this.#batch[index]!;
+    const databaseIndex = parseInteger(request.buffer, request.start(1), request.end(1));
     const { databases } = this.#options.keyspace;
-    if (databases[index] === undefined) {
+    if (databases[databaseIndex] === undefined) {
       throw new RecoveryError(
         path,
         `the data has a database ${printed(request.text(1))}, ` +
           `but this server is configured for ${databases.length} databases`,
-        commandOffset,
+        this.#offsets[index],
       );
     }
-    this.#databaseIndex = index;
+    this.#databaseIndex = databaseIndex;
   }
 
   /** Decides what becomes of a file that did not end as it should. */

@@ -11,6 +11,8 @@ import { ANNOTATION_BYTES_MAX, parseAnnotation } from './aof-annotations.ts';
 import { readFully, type Descriptor, type Disk } from './disk.ts';
 
 const WINDOW_BYTES = 1024 * 1024;
+/** What is looked for from the end is looked for in so much more each time. */
+const WINDOW_GROWTH = 8;
 const CRC_CHUNK_BYTES = 1024 * 1024;
 /**
  * Checksum lines looked at per candidate: the first that follows is the right one, unless a value holds its
@@ -34,6 +36,21 @@ export function findsSyncedBeyond(
     if (isInIntactGroup(disk, fd, { start: line.start, size })) return true;
   }
   return false;
+}
+
+/** Up to where a file is known to be on disk: the last intact group that says so is asked. */
+export function lastSyncedOffset(disk: Disk, fd: Descriptor): number {
+  const size = disk.size(fd);
+  for (let byteCount = WINDOW_BYTES; ; byteCount *= WINDOW_GROWTH) {
+    const start = Math.max(0, size - byteCount);
+    const lines = [...annotationLines(disk, fd, { prefix: SYNCED_PREFIX, start, size })];
+    for (const line of lines.reverse()) {
+      const annotation = parseAnnotation(line.text);
+      if (annotation.kind !== 'synced' || annotation.offset > line.start) continue;
+      if (isInIntactGroup(disk, fd, { start: line.start, size })) return annotation.offset;
+    }
+    if (start === 0) return 0;
+  }
 }
 
 /** Whether the `byteCount` bytes before the offset `end` have this checksum. */

@@ -34,6 +34,7 @@ const CHUNK_BYTES = 1024 * 1024;
 const INLINE_BYTES_MAX = 64 * 1024;
 /** Longest `*count` or `$length` line: Redis' tools read it into 128 bytes. */
 const HEADER_BYTES_MAX = 126;
+const SHORT_DIGITS_MAX = 6;
 const ARGUMENTS_MAX = 2 ** 31 - 1;
 /** A unit is held in memory, with 32-bit offsets. */
 const UNIT_BYTES_MAX = 2 ** 31 - 1;
@@ -51,6 +52,7 @@ const HASH = 35;
 const DOLLAR = 36;
 const ASTERISK = 42;
 const MINUS = 45;
+const ZERO = 48;
 
 // What is found at a place in the file.
 const RECORD = 1;
@@ -62,8 +64,16 @@ const CUT_SHORT = 5;
 const DAMAGED = 6;
 /** More of the file must be read to tell. */
 const NEED_MORE = 0;
+/** The same, and the caller wants to keep what was delivered last. */
+const UNREAD = 7;
 type Found =
-  typeof RECORD | typeof INLINE | typeof ANNOTATION | typeof BLANK | typeof CUT_SHORT | typeof DAMAGED;
+  | typeof RECORD
+  | typeof INLINE
+  | typeof ANNOTATION
+  | typeof BLANK
+  | typeof CUT_SHORT
+  | typeof DAMAGED
+  | typeof UNREAD;
 
 /** How reading ended. `offset` is where the file can be cut without losing a whole unit. */
 export type AofEnd =
@@ -90,7 +100,7 @@ export interface AofReaderOptions {
 }
 
 export class AofReader {
-  /** The command that `next` found: borrowed, valid until the next call. */
+  /** The command that `next` found, unless it was given another place: borrowed, valid until the next call. */
   readonly request = new Request();
   /** How it ended, once `next` has returned false. */
   end: AofEnd | undefined;
@@ -103,6 +113,10 @@ export class AofReader {
   readonly #path: string;
   readonly #untilSeconds: number;
   #isOpen = true;
+  /** Of the call of `nextInto` under way. */
+  #target = this.request;
+  #mayRead = true;
+  #isUnread = false;
 
   // Offsets into the buffer; `base` is the file offset of its first byte.
   #buffer = Buffer.allocUnsafeSlow(CHUNK_BYTES);
@@ -154,7 +168,19 @@ export class AofReader {
 
   /** Finds the next command; MULTI and EXEC are among them. False at the end: see `end`. Throws DiskError. */
   next(): boolean {
-    while (this.end === undefined) {
+    return this.nextInto(this.request, true);
+  }
+
+  /**
+   * The same into another request.
+   * @param mayRead without it the commands delivered before stay valid, and false may also mean that the
+   *   next command is not in memory
+   */
+  nextInto(request: Request, mayRead: boolean): boolean {
+    this.#target = request;
+    this.#mayRead = mayRead;
+    this.#isUnread = false;
+    while (this.end === undefined && !this.#isUnread) {
       if (this.#position < this.#released ? this.#deliver() : this.#scanOne()) return true;
     }
     return false;
@@ -195,11 +221,14 @@ export class AofReader {
       case DAMAGED:
         this.#endWithDamage();
         return false;
+      case UNREAD:
+        this.#isUnread = true;
+        return false;
     }
   }
 
   #scanCommand(found: typeof RECORD | typeof INLINE): boolean {
-    const { request } = this;
+    const request = this.#target;
     if (this.#isChecked && found === INLINE) return this.#damage(this.#scan, 'not a record');
     if (this.#isChecked && isTakeOver(request)) this.#handOver();
     if (request.count === 1) {
@@ -349,6 +378,7 @@ export class AofReader {
       if (this.#needed - this.#position > UNIT_BYTES_MAX) {
         return this.#found(DAMAGED, this.#scan, 'a unit of more than 2 GiB');
       }
+      if (!this.#mayRead) return UNREAD;
       this.#fill(this.#needed);
     }
   }
@@ -365,7 +395,7 @@ export class AofReader {
   }
 
   #findRecord(start: number): Found | typeof NEED_MORE {
-    const { request } = this;
+    const request = this.#target;
     request.count = 0;
     request.buffer = this.#buffer;
     let found = this.#findHeader(start, ASTERISK);
@@ -397,6 +427,7 @@ export class AofReader {
     if (this.#buffer[start] !== prefix) {
       return this.#found(DAMAGED, start, `no '${String.fromCharCode(prefix)}' where one must be`);
     }
+    if (this.#findShortHeader(start + 1)) return RECORD;
     let end = start + 1;
     while (end < this.#filled && isNumeral(this.#buffer[end]!) && end - start < HEADER_BYTES_MAX) end++;
     if (end < this.#filled && this.#buffer[end] !== CR) return this.#found(DAMAGED, end, 'not a length');
@@ -405,6 +436,25 @@ export class AofReader {
     if (Number.isNaN(this.#headerValue)) return this.#found(DAMAGED, start + 1, 'not a length');
     if (this.#buffer[end + 1] !== LF) return this.#found(DAMAGED, end + 1, 'no LF behind a length');
     return this.#found(RECORD, end + 2);
+  }
+
+  /** Nearly every header: a few digits, the first of them not 0, and CRLF. */
+  #findShortHeader(start: number): boolean {
+    const buffer = this.#buffer;
+    // What is behind the last byte that was read does not count: there must be room for digits and CRLF.
+    if (start + SHORT_DIGITS_MAX + 2 > this.#filled) return false;
+    let value = buffer[start]! - ZERO;
+    if (value < 1 || value > 9) return false;
+    let end = start + 1;
+    for (; end < start + SHORT_DIGITS_MAX; end++) {
+      const digit = buffer[end]! - ZERO;
+      if (digit < 0 || digit > 9) break;
+      value = value * 10 + digit;
+    }
+    if (buffer[end] !== CR || buffer[end + 1] !== LF) return false;
+    this.#headerValue = value;
+    this.#foundEnd = end + 2;
+    return true;
   }
 
   #findLine(start: number, kind: Found, bytesMax: number): Found | typeof NEED_MORE {
@@ -422,7 +472,7 @@ export class AofReader {
     if (found !== INLINE) return found;
     const words = splitArguments(this.#buffer, start, this.#foundEnd);
     if (words === undefined || words.length === 0) return this.#found(DAMAGED, start, 'unbalanced quotes');
-    const { request } = this;
+    const request = this.#target;
     const command = Request.of(words);
     request.count = 0;
     request.buffer = command.buffer;

@@ -1,6 +1,7 @@
 /**
  * A snapshot as commands, the base of an append-only file with `aof-use-rdb-preamble no` (Redis 7.0 aof.c,
- * rewriteAppendOnlyFileRio). In groups with checksums, like the files that it comes before (docs/formats/aof.md):
+ * rewriteAppendOnlyFileRio). In groups with checksums, like the files that it comes before
+ * (docs/formats/aof.md):
  *
  *     file  ::= synced-mark { group } synced-mark
  *

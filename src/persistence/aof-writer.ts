@@ -17,6 +17,7 @@
 import { dirname } from 'node:path';
 import { systemClock, type Clock } from '../util/clock.ts';
 import type { Request } from '../protocol/request.ts';
+import { syncAgain } from './aof-resync.ts';
 import { AofEncoder, syncedMark } from './aof-writer-encoder.ts';
 import { SyncSchedule, type BackgroundSync, type FsyncPolicy } from './aof-writer-sync.ts';
 import { DiskError, attempt, writeFully, type Descriptor, type Disk } from './disk.ts';
@@ -253,7 +254,7 @@ export class AofWriter {
     const fd = this.#disk.open(path, 'append');
     try {
       const size = this.#disk.size(fd);
-      if (size > 0) this.#disk.fsync(fd);
+      if (size > 0) syncAgain(this.#disk, path);
       const mark = syncedMark(size);
       const error = attempt(() => {
         writeFully(this.#disk, fd, mark);

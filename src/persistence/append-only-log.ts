@@ -30,6 +30,7 @@ import {
   type AofFile,
   type AofManifest,
 } from './aof-manifest.ts';
+import { syncAgain } from './aof-resync.ts';
 import type { BackgroundSync, FsyncPolicy } from './aof-writer-sync.ts';
 import { AofWriter, type FlushOutcome } from './aof-writer.ts';
 import { DiskError, attempt, fileSize, type Disk } from './disk.ts';
@@ -128,6 +129,8 @@ export class AppendOnlyLog implements EffectSink {
       this.#manifest = withIncrement(manifest, increment);
       persistManifest(this.#disk, this.#paths, this.#manifest);
     } else {
+      // A rotation that failed may have left several, the earlier of which was written last.
+      for (const file of manifest.increments.slice(0, -1)) syncAgain(this.#disk, this.#paths.of(file));
       this.#writer.open(this.#paths.of(last));
     }
     this.#planned = this.#manifest;
@@ -289,6 +292,8 @@ export class AppendOnlyLog implements EffectSink {
       persistManifest(this.#disk, this.#paths, manifest),
     );
     if (error !== undefined) {
+      // The manifest may name it all the same, so it must stay empty: another attempt takes another name.
+      this.#planned = { ...this.#planned, history: [increment, ...this.#planned.history] };
       this.#react(this.#writer.state === 'ok' ? 'written' : this.#writer.state);
       throw error;
     }
@@ -347,11 +352,11 @@ export class AppendOnlyLog implements EffectSink {
     return this.#writer.delayedSyncCount;
   }
 
+  /** For figures only: what cannot be asked counts as nothing. */
   #bytesOf({ base, increments }: AofManifest): number {
     let bytes = 0;
     for (const file of [...(base === undefined ? [] : [base]), ...increments]) {
-      const path = this.#paths.of(file);
-      if (this.#disk.exists(path)) bytes += fileSize(this.#disk, path);
+      attempt(() => (bytes += fileSize(this.#disk, this.#paths.of(file))));
     }
     return bytes;
   }

@@ -1,6 +1,6 @@
 /**
- * Text and bytes on their way into a file: collected in one buffer, which is handed on whenever it is full and
- * then used again. A checksum runs along.
+ * Text and bytes on their way into a file: collected in one buffer, which is handed on whenever it is full
+ * and then used again. A checksum runs along.
  *
  *     0 ≤ checksummed ≤ position ≤ buffer.length
  */

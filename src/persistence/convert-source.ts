@@ -2,7 +2,7 @@
 import { basename, dirname, join } from 'node:path';
 import { Log } from '../util/log.ts';
 import { quoteBytes } from '../util/split-args.ts';
-import type { AofPart } from './aof-loader.ts';
+import { hasCommands, type AofPart } from './aof-loader.ts';
 import { AofPaths, loadManifest, type AofManifest } from './aof-manifest.ts';
 import { beginsWithSnapshot } from './aof-reader.ts';
 import { DiskError, type Disk } from './disk.ts';
@@ -48,16 +48,27 @@ const MILLIS_PER_SECOND = 1000;
  */
 export function openConvertSource(path: string, surroundings: ConvertSurroundings): ConvertSource {
   const { disk } = surroundings;
-  if (isDirectory(disk, path)) return new AofSource(directoryParts(disk, path), surroundings);
-  if (path.endsWith(MANIFEST_ENDING)) return new AofSource(manifestParts(disk, path), surroundings);
+  if (isDirectory(disk, path)) return openParts(directoryParts(disk, path), surroundings);
+  if (path.endsWith(MANIFEST_ENDING)) return openParts(manifestParts(disk, path), surroundings);
   const { format, close } = openSnapshot(disk, path, true);
   close();
   if (format === 'json') return new FileSource(path, surroundings);
-  if (beginsWithSnapshot(disk, path)) {
-    const source = new FileSource(path, surroundings);
+  return openParts([{ kind: 'base', name: basename(path), path }], surroundings);
+}
+
+/** If the base is a snapshot and no command follows, there is nothing to run. */
+function openParts(parts: readonly AofPart[], surroundings: ConvertSurroundings): ConvertSource {
+  const { disk } = surroundings;
+  const [base, ...increments] = parts;
+  const isSnapshot =
+    base?.kind === 'base' &&
+    increments.every(({ path }) => disk.exists(path) && !hasCommands(disk, path)) &&
+    beginsWithSnapshot(disk, base.path);
+  if (isSnapshot) {
+    const source = new FileSource(base.path, surroundings);
     if (!source.hasMore) return source;
   }
-  return new AofSource([{ kind: 'base', name: basename(path), path }], surroundings);
+  return new AofSource(parts, surroundings);
 }
 
 function isDirectory(disk: Disk, path: string): boolean {

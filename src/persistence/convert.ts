@@ -20,6 +20,7 @@ import {
   withRewrite,
 } from './aof-manifest.ts';
 import { ConvertError, openConvertSource, type ConvertSource } from './convert-source.ts';
+import { DirectoryInUseError, DirectoryLock } from './directory-lock.ts';
 import { DiskError, type Disk } from './disk.ts';
 import { RdbError } from './rdb-error.ts';
 import { RecoveryError } from './recovery-error.ts';
@@ -54,7 +55,10 @@ function reasonOf(error: unknown): string {
   if (error instanceof DiskError) return `${error.path}: ${error.reason}`;
   if (error instanceof ManifestError) return `the manifest, line ${error.lineNumber}: ${error.message}`;
   const isExpected =
-    error instanceof ConvertError || error instanceof RecoveryError || error instanceof RdbError;
+    error instanceof ConvertError ||
+    error instanceof DirectoryInUseError ||
+    error instanceof RecoveryError ||
+    error instanceof RdbError;
   if (isExpected) return error.message;
   throw error;
 }
@@ -71,7 +75,10 @@ function convert(input: string, output: Output, { disk, nowMillis, write }: Tool
   }
   const warn = (text: string): void => write(`Warning: ${text}\n`);
   const source = openConvertSource(input, { disk, nowMillis, warn });
+  let lock: DirectoryLock | undefined;
   try {
+    // A running server would go on with what is replaced here, and undo it.
+    if (disk.exists(output.path)) lock = DirectoryLock.acquire(disk, dirname(resolve(output.path)));
     const format = formatOfOutput(output.path);
     const byteCount =
       format === 'aof'
@@ -82,6 +89,7 @@ function convert(input: string, output: Output, { disk, nowMillis, write }: Tool
         `(${format.toUpperCase()}, ${byteCount} bytes)\n`,
     );
   } finally {
+    lock?.release();
     source.close();
   }
 }

@@ -77,7 +77,8 @@ export class JsonInput {
   #buffer: Buffer;
   readonly #crc = new Crc64();
   /** What must survive further reads: the key, while its value is read, and that while more facts are. */
-  readonly #pinned: BorrowedString[] = [];
+  #pinnedKey: BorrowedString | undefined;
+  #pinnedValue: BorrowedString | undefined;
   /** Offset in the file of the first byte of the buffer. */
   #base = 0;
   #checksummed = 0;
@@ -100,12 +101,18 @@ export class JsonInput {
   }
 
   /** Keeps the string valid, whatever is read, until `unpin`. */
-  pin(borrowed: BorrowedString): void {
-    this.#pinned.push(borrowed);
+  pinKey(key: BorrowedString): void {
+    this.#pinnedKey = key;
+  }
+
+  /** The same. */
+  pinValue(value: BorrowedString): void {
+    this.#pinnedValue = value;
   }
 
   unpin(): void {
-    this.#pinned.length = 0;
+    this.#pinnedKey = undefined;
+    this.#pinnedValue = undefined;
   }
 
   /** The checksum of all bytes read. */
@@ -189,7 +196,7 @@ export class JsonInput {
     return scratch.toBuffer();
   }
 
-  /** A whole number that needs no rounding, if that is what comes next; undefined, and nothing taken, if not. */
+  /** A whole number that needs no rounding; undefined, and nothing taken, if something else comes next. */
   readSmallInteger(): number | undefined {
     this.peek();
     let at = this.#position;
@@ -346,7 +353,8 @@ export class JsonInput {
   /** Moves what is unread to the front and reads on; false at the end of the source. */
   #fill(): boolean {
     this.#updateChecksum();
-    for (const borrowed of this.#pinned) if (borrowed.bytes === this.#buffer) borrowed.detach();
+    if (this.#pinnedKey?.bytes === this.#buffer) this.#pinnedKey.detach();
+    if (this.#pinnedValue?.bytes === this.#buffer) this.#pinnedValue.detach();
     const unread = this.#filled - this.#position;
     if (unread === this.#buffer.length) this.#grow();
     this.#buffer.copyWithin(0, this.#position, this.#filled);

@@ -2,8 +2,8 @@
  * Reads a JSON snapshot item by item, as RdbReader reads an RDB file: a file of ours, or one that was written
  * or changed by hand (grammar: docs/formats/json.md). The file is never in memory as a whole.
  *
- * Keys of all databases may stand in any order: before each that is not of the same database as the one before
- * comes an item that says so.
+ * Keys of all databases may stand in any order: before each that is not of the same database as the one
+ * before comes an item that says so.
  */
 import { toLatin1 } from '../util/bytes.ts';
 import { JSON_VERSION, NAME_PREFIX, NAME_PREFIX_BYTES_MAX } from './json-constants.ts';
@@ -56,15 +56,34 @@ class Entry implements RdbEntryItem {
   }
 }
 
-/** What the object that stands for a value has said so far. */
+/* Members of the object that stands for a value. */
+
+const TYPE = 1;
+const VALUE = 2;
+const BASE64 = 4;
+const EXPIRE_AT = 8;
+const IDLE = 16;
+const FREQ = 32;
+
+const MEMBER_BITS: ReadonlyMap<string, number> = new Map([
+  ['type', TYPE],
+  ['value', VALUE],
+  ['base64', BASE64],
+  ['expire_at', EXPIRE_AT],
+  ['idle', IDLE],
+  ['freq', FREQ],
+]);
+
+/** What the object has said so far. */
 class EntryParts {
-  readonly names: string[] = [];
+  /** Members, by their bits. */
+  seen = 0;
   type: string | undefined;
   /** Undefined: a string, in `stringValue` of the entry. */
   tree: JsonTree | undefined;
 
   clear(): void {
-    this.names.length = 0;
+    this.seen = 0;
     this.type = undefined;
     this.tree = undefined;
   }
@@ -255,7 +274,7 @@ export class JsonSnapshotReader {
   /** Reads what stands behind the name. */
   #readEntry(): RdbEntryItem {
     const input = this.#input;
-    input.pin(this.#entry.key);
+    input.pinKey(this.#entry.key);
     input.expect(COLON);
     this.#readEntryValue();
     input.unpin();
@@ -302,9 +321,11 @@ export class JsonSnapshotReader {
     input.expect(OPEN_OBJECT);
     do {
       const name = this.#readName();
-      if (parts.names.includes(name)) throw input.error(`${JSON.stringify(name)} occurs twice`);
-      parts.names.push(name);
-      this.#readEntryMember(name);
+      const bit = MEMBER_BITS.get(name);
+      if (bit === undefined) throw input.error(`unknown member ${JSON.stringify(name)}`);
+      if ((parts.seen & bit) !== 0) throw input.error(`${JSON.stringify(name)} occurs twice`);
+      parts.seen |= bit;
+      this.#readEntryMember(bit);
     } while (input.hasNextMember());
     this.#entry.value = this.#valueOf(parts);
   }
@@ -320,45 +341,43 @@ export class JsonSnapshotReader {
     return toLatin1(this.#scratch.bytes, this.#scratch.start, this.#scratch.end);
   }
 
-  #readEntryMember(name: string): void {
+  #readEntryMember(bit: number): void {
     const input = this.#input;
     const entry = this.#entry;
-    switch (name) {
-      case 'type':
+    switch (bit) {
+      case TYPE:
         this.#parts.type = this.#readShortText();
         break;
-      case 'base64':
+      case BASE64:
         this.#setString(this.#convert(input.readString(this.#scratch), fromBase64));
         break;
-      case 'value':
+      case VALUE:
         if (input.peek() === QUOTE) {
           input.readStringInto(entry.stringValue);
-          input.pin(entry.stringValue);
+          input.pinValue(entry.stringValue);
         } else {
           this.#parts.tree = this.#readTree();
         }
         break;
-      case 'expire_at':
+      case EXPIRE_AT:
         entry.expiryMillis = this.#readNumber(toMillis);
         break;
-      case 'idle':
+      case IDLE:
         entry.idleSeconds = this.#readNumber(toCount);
         break;
-      case 'freq':
+      case FREQ:
         entry.frequency = this.#convert(input.readAtom(), toFrequency);
         break;
-      default:
-        throw input.error(`unknown member ${JSON.stringify(name)}`);
     }
   }
 
-  #valueOf({ names, type, tree }: EntryParts): RdbValue {
+  #valueOf({ seen, type, tree }: EntryParts): RdbValue {
     const { stringValue } = this.#entry;
-    if (names.includes('base64')) {
-      if (names.length > 1) throw this.#input.error('"base64" stands with other members');
+    if ((seen & BASE64) !== 0) {
+      if (seen !== BASE64) throw this.#input.error('"base64" stands with other members');
       return stringValue;
     }
-    if (type === undefined || !names.includes('value')) {
+    if (type === undefined || (seen & VALUE) === 0) {
       throw this.#input.error('a value needs "type" and "value"');
     }
     if (tree !== undefined) return this.#convert(tree, (value) => readJsonValue(type, value));

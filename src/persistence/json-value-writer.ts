@@ -31,7 +31,7 @@ export function assertJsonWritable(value: RdbValue): void {
   if (value.kind === 'module') refuseModule(value);
 }
 
-/** What stands behind `"value":`. The row of the value's own kind takes it: the type checker cannot see it. */
+/** What stands behind `"value":`. The row of the value's own kind takes it, unseen by the type checker. */
 export function writeJsonValue(output: JsonOutput, value: RdbValue): void {
   (WRITERS[value.kind] as ValueWriter<RdbValue>)(output, value);
 }

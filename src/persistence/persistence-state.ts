@@ -139,7 +139,11 @@ export class PersistenceState {
     if (!isDone) return 'running';
     const errorNumber = words[this.#base + SYNC_ERROR]!;
     if (errorNumber === 0) return 'done';
-    return new DiskError('fsync', errorCode(errorNumber), `descriptor ${words[this.#base + SYNC_DESCRIPTOR]}`);
+    return new DiskError(
+      'fsync',
+      errorCode(errorNumber),
+      `descriptor ${words[this.#base + SYNC_DESCRIPTOR]}`,
+    );
   }
 
   /** The descriptor to sync, or undefined when nothing is asked for. */

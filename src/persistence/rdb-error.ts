@@ -1,4 +1,4 @@
-/** An RDB file or DUMP payload that cannot be read, or a value that the format cannot hold. */
+/** A snapshot file (RDB or JSON) or DUMP payload that cannot be read, or a value that has no form in it. */
 export class RdbError extends Error {
   override name = 'RdbError';
   /** What is wrong, without the place. */

@@ -9,7 +9,7 @@
  * trusted.
  */
 import { Crc64 } from '../util/crc64.ts';
-import { lzfDecompress } from '../util/lzf.ts';
+import { isLzfLength, lzfDecompressTo } from '../util/lzf.ts';
 import { writeInteger } from '../util/numbers.ts';
 import {
   ENCODING_INT16,
@@ -60,6 +60,7 @@ const CHUNK_BYTES = 256 * 1024;
 const CHUNK_BYTES_MIN = 64;
 /** A string longer than the chunk starts with this much memory and doubles it as bytes arrive. */
 const LONG_STRING_STEP_BYTES = 1024 * 1024;
+const KEPT_ROOM_BYTES_MAX = 64 * 1024;
 /** "-2147483648" */
 const INT32_TEXT_BYTES_MAX = 11;
 
@@ -88,6 +89,13 @@ export class BorrowedString implements ByteRange {
     this.set(this.#own, 0, writeInteger(this.#own, 0, value));
   }
 
+  /** Room for bytes of its own: what it holds may be in them. Long ones are not kept for the next use. */
+  room(length: number): Buffer {
+    if (length > KEPT_ROOM_BYTES_MAX) return Buffer.allocUnsafe(length);
+    this.#reserve(length);
+    return this.#own;
+  }
+
   /** Copies what was borrowed. */
   detach(): void {
     const length = this.end - this.start;
@@ -104,7 +112,7 @@ export class BorrowedString implements ByteRange {
   }
 
   #reserve(length: number): void {
-    if (this.#own.length < length) this.#own = Buffer.allocUnsafe(length);
+    if (this.#own.length < length) this.#own = Buffer.allocUnsafe(Math.max(length, 2 * this.#own.length));
   }
 }
 
@@ -298,8 +306,11 @@ export class RdbInput {
     const length = this.readLength();
     if (length > STRING_BYTES_MAX) throw this.error(`string of ${length} bytes`);
     this.#readBytesInto(target, compressedLength);
-    const bytes = lzfDecompress(target.bytes, target.start, target.end, length);
-    if (bytes === undefined) throw new RdbError('damaged compressed string', start);
+    const isPossible = isLzfLength(compressedLength, length);
+    const bytes = target.room(isPossible ? length : 0);
+    if (!isPossible || !lzfDecompressTo(bytes, target.bytes, target.start, target.end, length)) {
+      throw new RdbError('damaged compressed string', start);
+    }
     target.set(bytes, 0, length);
   }
 

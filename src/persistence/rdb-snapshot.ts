@@ -1,4 +1,4 @@
-/** A snapshot as an RDB file, `dump.rdb` or the base of an append-only file (grammar: docs/formats/rdb.md). */
+/** A snapshot as an RDB file: `dump.rdb`, the base of an append-only file (grammar: docs/formats/rdb.md). */
 import { REDIS_VERSION } from '../config/help.ts';
 import type { RdbOutputOptions } from './rdb-output.ts';
 import { RdbWriter } from './rdb-writer.ts';

@@ -15,6 +15,7 @@ const skip = redisSkipReason();
 const FAR_AWAY_MILLIS = 4_102_444_800_000;
 const POLL_MILLIS = 10;
 const COMMANDS = 3000;
+const KEYS = 800;
 
 function randomValue(random: SeededRandom): Argument {
   switch (random.integer(0, 5)) {
@@ -30,7 +31,7 @@ function randomValue(random: SeededRandom): Argument {
 }
 
 function randomCommand(random: SeededRandom): Argument[] {
-  const key = `key:${random.integer(0, 800)}`;
+  const key = `key:${random.integer(0, KEYS - 1)}`;
   const expiry = FAR_AWAY_MILLIS + random.integer(0, 10 ** 6);
   switch (random.integer(0, 11)) {
     case 0:
@@ -69,7 +70,9 @@ async function write(client: RespClient, random: SeededRandom): Promise<void> {
 async function rewrite(client: RespClient): Promise<void> {
   await client.command('BGREWRITEAOF');
   for (;;) {
-    const info = await client.text('INFO', 'persistence');
+    const reply = await client.command('INFO', 'persistence');
+    assert.ok(reply.kind === 'scalar');
+    const info = reply.bytes.toString();
     if (/aof_rewrite_in_progress:0/.test(info) && /aof_rewrite_scheduled:0/.test(info)) return;
     await sleep(POLL_MILLIS);
   }
@@ -96,9 +99,11 @@ async function compare(
       digest = (await client.text('DEBUG', 'DIGEST')).replace(/^\+/, '');
       for (let database = 0; database < DATABASES; database++) {
         await client.command('SELECT', database);
-        for (let i = 0; i < 800; i++) {
-          const time = await client.text('PEXPIRETIME', `key:${i}`);
-          if (time !== ':-1' && time !== ':-2') expiries.set(`${database} key:${i}`, time);
+        const keys = Array.from({ length: KEYS }, (_, i) => `key:${i}`);
+        const times = await client.pipeline(keys.map((key) => ['PEXPIRETIME', key]));
+        for (const [index, reply] of times.entries()) {
+          const time = describeReply(reply);
+          if (!time.startsWith(':-')) expiries.set(`${database} ${keys[index]}`, time);
         }
       }
       client.close();

@@ -4,13 +4,7 @@
  * threads as JSON (persistence-state.ts).
  */
 import type { Log } from '../util/log.ts';
-import {
-  AofPaths,
-  deleteHistory,
-  persistManifest,
-  withRewrite,
-  type AofManifest,
-} from './aof-manifest.ts';
+import { AofPaths, deleteHistory, persistManifest, withRewrite, type AofManifest } from './aof-manifest.ts';
 import type { RewritePlan } from './append-only-log.ts';
 import { DiskError, type Disk } from './disk.ts';
 import type { AccessFacts } from './snapshot-entry.ts';

@@ -10,8 +10,9 @@ import type { Keyspace } from '../keyspace/keyspace.ts';
 import type { Log } from '../util/log.ts';
 import { canStore, describeType, storeFacts, storeValue, type KeyPlace } from './loaded-value.ts';
 import type { RdbAuxItem, RdbEntryItem, RdbItem } from './rdb-reader.ts';
-import { isEmptyCollection } from './rdb-values.ts';
+import { isEmptyCollection, type ByteRange, type RdbString } from './rdb-values.ts';
 import { RecoveryError, recoveryErrorOf } from './recovery-error.ts';
+import { StringBatch } from './string-batch.ts';
 
 /** RdbReader, or one of another format that gives the same items. */
 export interface SnapshotReader {
@@ -52,6 +53,7 @@ export class SnapshotLoader {
   /** Memory that the server which wrote the file had in use, bytes; 0 if it does not say. */
   usedMemoryAtSave = 0;
   readonly #options: SnapshotLoaderOptions;
+  readonly #batch = new StringBatch();
   #place: KeyPlace;
 
   constructor(options: SnapshotLoaderOptions) {
@@ -70,9 +72,13 @@ export class SnapshotLoader {
     try {
       for (let count = 1; ; count++) {
         const item = reader.next();
-        if (item.kind === 'entry') this.#loadEntry(item);
-        else if (item.kind === 'end') return this.#finish(item.isChecksumVerified);
-        else this.#loadOther(item);
+        if (item.kind === 'entry') {
+          this.#loadEntry(item);
+        } else {
+          this.#storeBatch();
+          if (item.kind === 'end') return this.#finish(item.isChecksumVerified);
+          this.#loadOther(item);
+        }
         if (count % ITEMS_PER_LOOK === 0 && shouldPause()) return false;
       }
     } catch (error) {
@@ -82,24 +88,37 @@ export class SnapshotLoader {
 
   #loadEntry(item: RdbEntryItem): void {
     const { value, expiryMillis } = item;
-    if (item.database !== this.#place.database.index) this.#select(item.database);
-    if (isEmptyCollection(value)) {
+    const { keepsExpired, now } = this.#options;
+    const isLate = expiryMillis !== undefined && expiryMillis < now && keepsExpired !== true;
+    if (value.kind === 'string') {
+      if (isLate) this.keysExpired++;
+      else this.#loadString(item, value);
+    } else if (isEmptyCollection(value)) {
       this.#skipEmpty(item);
-      return;
-    }
-    if (!canStore(value)) {
+    } else if (!canStore(value)) {
       throw this.#error(
-        `key '${printedKey(item)}' of database ${item.database} is of ${describeType(value)}, ` +
+        `key '${printedKey(item.key)}' of database ${item.database} is of ${describeType(value)}, ` +
           'which this server does not have',
       );
-    }
-    const { keepsExpired, now } = this.#options;
-    if (expiryMillis !== undefined && expiryMillis < now && keepsExpired !== true) {
+    } else if (isLate) {
       this.keysExpired++;
     } else {
       this.#store(item);
-      this.keysLoaded++;
     }
+  }
+
+  #loadString(item: RdbEntryItem, value: RdbString): void {
+    if (!this.#batch.add(item, value)) {
+      this.#storeBatch();
+      this.#store(item);
+    } else if (this.#batch.isFull) {
+      this.#storeBatch();
+    }
+  }
+
+  #storeBatch(): void {
+    this.keysLoaded += this.#batch.count;
+    this.#batch.store(this.#place, this.#noteKnownKey);
   }
 
   #store(item: RdbEntryItem): void {
@@ -107,15 +126,20 @@ export class SnapshotLoader {
     const { database } = place;
     const keyCount = database.keyCount;
     const entry = storeValue(place, item.key, item.value);
-    if (database.keyCount === keyCount && this.#options.replacesKeys !== true) {
-      throw this.#error(`key '${printedKey(item)}' stands in database ${item.database} more than once`);
-    }
+    if (database.keyCount === keyCount) this.#noteKnownKey(item.key);
     storeFacts(place, entry, item);
+    this.keysLoaded++;
   }
+
+  readonly #noteKnownKey = (key: ByteRange): void => {
+    if (this.#options.replacesKeys === true) return;
+    const { index } = this.#place.database;
+    throw this.#error(`key '${printedKey(key)}' stands in database ${index} more than once`);
+  };
 
   #skipEmpty(item: RdbEntryItem): void {
     if (this.emptyKeysSkipped++ < EMPTY_KEYS_NAMED_MAX) {
-      this.#options.log.notice(`Skipping empty key: ${printedKey(item)}`);
+      this.#options.log.notice(`Skipping empty key: ${printedKey(item.key)}`);
     }
   }
 
@@ -194,7 +218,7 @@ export class SnapshotLoader {
 
 const PRINTED_KEY_BYTES_MAX = 128;
 
-function printedKey({ key }: RdbEntryItem): string {
+function printedKey(key: ByteRange): string {
   const length = Math.min(key.end - key.start, PRINTED_KEY_BYTES_MAX);
   const bytes = key.bytes.slice(key.start, key.start + length);
   return Buffer.from(bytes)

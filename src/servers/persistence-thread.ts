@@ -98,7 +98,14 @@ class PersistenceThread {
   #walk(job: SnapshotJob, sink: SnapshotSink): SnapshotResult {
     const { persistenceState: state, mutex } = this.#parts;
     const { accessFacts, facts } = job;
-    const parts = { keyspace: this.#keyspace, mutex, queue: this.#queue, clock: systemClock, pause, accessFacts };
+    const parts = {
+      keyspace: this.#keyspace,
+      mutex,
+      queue: this.#queue,
+      clock: systemClock,
+      pause,
+      accessFacts,
+    };
     return new SnapshotWalk(parts, sink).run({
       facts,
       onSlice: ({ savedCount }) => {

@@ -555,7 +555,6 @@ export class Persistence implements PersistenceService {
     const refusal = this.#saveRefusal();
     if (refusal !== undefined) {
       log.warning(`Error saving the DB: ${refusal}`);
-      this.#noteSaved(false);
       return false;
     }
     const startedAt = performance.now();
@@ -572,7 +571,6 @@ export class Persistence implements PersistenceService {
     } catch (error) {
       if (!(error instanceof DiskError)) throw error;
       log.warning(`Error saving the DB: ${error.message}`);
-      this.#noteSaved(false);
       return false;
     }
     this.#forgetChanges();
@@ -603,7 +601,9 @@ export class Persistence implements PersistenceService {
 
   reloadAppendOnlyFile(): boolean {
     this.#log.flushAndSync();
-    return this.#loadAgain('aof', { keepsData: false, replacesKeys: false });
+    const isLoaded = this.#loadAgain('aof', { keepsData: false, replacesKeys: false });
+    if (isLoaded) this.#forgetChanges();
+    return isLoaded;
   }
 
   #loadAgain(

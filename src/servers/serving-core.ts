@@ -20,7 +20,14 @@ import {
 import type { Config } from '../config/config.ts';
 import { CLIENT_DESCRIPTOR, CLIENT_THREAD } from '../engine/client-table.ts';
 import { POSTPONED } from '../engine/engine.ts';
-import { MAIL_JOB_DONE, MAIL_KILL, MAIL_STOP, MAIL_UNPAUSED } from '../engine/mailboxes.ts';
+import {
+  MAIL_JOB_DONE,
+  MAIL_KILL,
+  MAIL_STOP,
+  MAIL_UNPAUSED,
+  STOP_BY_SIGINT,
+  STOP_BY_SIGTERM,
+} from '../engine/mailboxes.ts';
 import { RecoveryError } from '../persistence/recovery-error.ts';
 import { PAUSE_NONE, STATE_PAUSE_END, STATE_PAUSE_MODE } from '../engine/shared-state.ts';
 import { BATCH_REQUESTS_MAX, RequestParser } from '../protocol/request-parser.ts';
@@ -107,6 +114,8 @@ export class ServingCore {
   #nextIdleLook = 0;
   /** Exit code once the thread shall end. */
   stopCode: number | undefined;
+  /** Called when the thread was asked to end and goes on, because the data could not be saved. */
+  onStopRefused: () => void = () => {};
 
   constructor(parts: ThreadParts, transport: Transport, duties: Duties) {
     this.#parts = parts;
@@ -632,11 +641,19 @@ export class ServingCore {
     }
   }
 
-  /** Ends the thread, when all is saved. */
-  #stop(code: number): void {
-    const isReady = this.#underLock(() => this.persistence.prepareStop(undefined, false));
-    if (isReady) this.stopCode = code;
-    else this.#parts.log.warning('Errors trying to shut down the server. Check the logs for more information.');
+  /** Ends the thread, when all is saved (server.c, prepareForShutdown and serverCron). */
+  #stop(reason: number): void {
+    const { values } = this.#parts.config;
+    let flags: readonly string[] = [];
+    if (reason === STOP_BY_SIGINT) flags = values['shutdown-on-sigint'];
+    if (reason === STOP_BY_SIGTERM) flags = values['shutdown-on-sigterm'];
+    const saves = flags.includes('save') ? true : flags.includes('nosave') ? false : undefined;
+    if (this.#underLock(() => this.persistence.prepareStop(saves, flags.includes('force')))) {
+      this.stopCode = 0;
+      return;
+    }
+    this.#parts.log.warning('Errors trying to shut down the server. Check the logs for more information.');
+    this.onStopRefused();
   }
 
   /** Reads this thread's mail. */

@@ -28,6 +28,7 @@ export interface ServingSettings extends ThreadSettings {
 export type ServingReport =
   | { readonly kind: 'ready'; readonly port: number }
   | { readonly kind: 'failed'; readonly reason: string }
+  | { readonly kind: 'stop-refused' }
   | { readonly kind: 'stopped'; readonly code: number };
 
 /**
@@ -106,6 +107,7 @@ async function serveWithNode(parts: ThreadParts, settings: ServingSettings): Pro
 
 /** Begins to load; the server is ready when that is done. */
 function beginPersistence(core: ServingCore, server: EpollServer | NodeServer): boolean {
+  core.onStopRefused = () => report({ kind: 'stop-refused' });
   const failure = core.persistence.begin(() => report({ kind: 'ready', port: server.port }));
   if (failure === undefined) return true;
   server.dispose();

@@ -6,7 +6,7 @@
 import type { Worker } from 'node:worker_threads';
 import type { Config } from '../config/config.ts';
 import { publishConfig } from '../engine/config-sharing.ts';
-import { MAIL_STOP } from '../engine/mailboxes.ts';
+import { MAIL_STOP, STOP_BY_CALLER } from '../engine/mailboxes.ts';
 import { STATE_THREAD_COUNT } from '../engine/shared-state.ts';
 import { Arena } from '../memory/arena.ts';
 import { ABORT_THREAD } from '../persistence/persistence-state.ts';
@@ -46,6 +46,7 @@ export class Supervisor {
   readonly port: number;
   /** Settles with the exit code when the server has ended, for whatever reason. */
   readonly ended: Promise<number>;
+  #onStopRefused: () => void = () => {};
 
   private constructor(parts: SharedParts, port: number, ended: Promise<number>) {
     this.#parts = parts;
@@ -92,7 +93,11 @@ export class Supervisor {
     const ended = watchEnd(worker, persistence, parts);
     try {
       const port = await whenReady(worker);
-      return new Supervisor(parts, port, ended);
+      const supervisor = new Supervisor(parts, port, ended);
+      worker.on('message', (report: ServingReport) => {
+        if (report.kind === 'stop-refused') supervisor.#onStopRefused();
+      });
+      return supervisor;
     } catch (error) {
       await worker.terminate();
       await ended;
@@ -100,16 +105,23 @@ export class Supervisor {
     }
   }
 
-  /** Asks the server to end and waits until nothing of it is left. */
+  /**
+   * Asks the server to end and waits until nothing of it is left. Throws when it goes on because its last
+   * snapshot cannot be saved.
+   */
   async stop(): Promise<void> {
-    this.requestStop(0);
-    await this.ended;
+    const refused = new Promise<never>((_, reject) => {
+      this.#onStopRefused = () =>
+        reject(new Error('the server could not save its data and goes on; its log says why'));
+    });
+    this.requestStop(STOP_BY_CALLER);
+    await Promise.race([this.ended, refused]);
   }
 
-  /** Asks the server to end with that exit code; `ended` tells when it has. */
-  requestStop(code: number): void {
+  /** Asks the server to end, for that reason (STOP_*); `ended` tells when it has. */
+  requestStop(reason: number): void {
     const { mutex, mailboxes } = this.#parts;
-    mutex.hold(() => mailboxes.post(SERVING_THREAD, { kind: MAIL_STOP, clientId: 0, value: code }));
+    mutex.hold(() => mailboxes.post(SERVING_THREAD, { kind: MAIL_STOP, clientId: 0, value: reason }));
     this.#parts.wake(SERVING_THREAD);
   }
 }

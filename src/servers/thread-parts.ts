@@ -41,6 +41,15 @@ export function attachThread(settings: ThreadSettings, arena?: Arena): ThreadPar
     });
     const clientTable = new ClientTable(allocator);
     const snapshotQueue = new SnapshotQueue(keyspace);
-    return { ...shared, keyspace, snapshotQueue, clientTable, statistics: engine.statistics, engine, reply, clock };
+    return {
+      ...shared,
+      keyspace,
+      snapshotQueue,
+      clientTable,
+      statistics: engine.statistics,
+      engine,
+      reply,
+      clock,
+    };
   });
 }

@@ -38,3 +38,24 @@ test('any way of cutting the input gives the checksum of the whole', () => {
     }),
   );
 });
+
+test('long input gives the checksum of its pieces, wherever it begins and ends', () => {
+  const bytes = Buffer.alloc(100_000);
+  for (let i = 0; i < bytes.length; i++) bytes[i] = (i * 7919) >>> 3;
+  const shared = new Uint8Array(new SharedArrayBuffer(bytes.length));
+  shared.set(bytes);
+  for (const [start, end] of [
+    [0, 511],
+    [0, 512],
+    [3, 519],
+    [1, 32_769],
+    [5, 32_780],
+    [7, 99_998],
+  ] as const) {
+    const state = new Crc64();
+    for (let pos = start; pos < end; pos += 100) state.update(bytes, pos, Math.min(end, pos + 100));
+    assert.equal(crc64(0n, bytes, start, end), state.value);
+    assert.equal(crc64(0n, shared, start, end), state.value);
+    assert.equal(crc64(crc64(0n, bytes, start, start + 9), bytes, start + 9, end), state.value);
+  }
+});

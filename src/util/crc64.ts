@@ -3,8 +3,17 @@
  * 0xad93d23594c935a9, reflected, start 0, no final xor.
  *
  * A 64-bit state is two int32 halves, so that V8 never allocates, and eight bytes are taken in one step:
- * table `k` holds what a byte contributes when `k` more bytes follow it ("slicing by eight").
+ * table `k` holds what a byte contributes when `k` more bytes follow it ("slicing by eight"). Long input is
+ * taken by a WebAssembly module that does the same (crc64-module.ts).
  */
+import {
+  INPUT_BYTES_MAX,
+  INPUT_OFFSET,
+  STATE_OFFSET,
+  TABLES_OFFSET,
+  createCrc64Module,
+  type Crc64Module,
+} from './crc64-module.ts';
 
 /** The polynomial with its bits reversed, in two halves. */
 const POLYNOMIAL_HIGH = 0x95ac9329;
@@ -12,6 +21,8 @@ const POLYNOMIAL_LOW = 0xac4bc9b5;
 
 const SLICE_BYTES = 8;
 const TABLE_LENGTH = 256;
+/** For less, the way into the module and back takes longer than it saves. */
+const MODULE_BYTES_MIN = 512;
 
 /** Low and high halves of the tables, table `k` from `k * 256`. */
 const LOW = new Int32Array(SLICE_BYTES * TABLE_LENGTH);
@@ -43,12 +54,65 @@ function fillTables(): void {
 
 fillTables();
 
+/** The module and views of its memory. */
+interface FastLoop {
+  readonly update: Crc64Module['update'];
+  readonly bytes: Uint8Array;
+  /** Low and high half of the checksum. */
+  readonly state: Int32Array;
+}
+
+/** Made when it is first needed; `undefined` where there is no WebAssembly. */
+let fastLoop: FastLoop | 'not made' | undefined = 'not made';
+
+function makeFastLoop(): FastLoop | undefined {
+  const module = createCrc64Module();
+  if (module === undefined) return undefined;
+  const tables = new Int32Array(module.memory, TABLES_OFFSET, 2 * LOW.length);
+  for (let i = 0; i < LOW.length; i++) {
+    tables[2 * i] = LOW[i]!;
+    tables[2 * i + 1] = HIGH[i]!;
+  }
+  return {
+    update: module.update,
+    bytes: new Uint8Array(module.memory),
+    state: new Int32Array(module.memory, STATE_OFFSET, 2),
+  };
+}
+
 /** A checksum under way. `low` and `high` are its halves as int32. */
 export class Crc64 {
   low = 0;
   high = 0;
 
   update(bytes: Uint8Array, start: number, end: number): void {
+    this.#updateInline(
+      bytes,
+      end - start < MODULE_BYTES_MIN ? start : this.#updateFast(bytes, start, end),
+      end,
+    );
+  }
+
+  /** Takes as much as makes whole slices; returns where the rest begins. */
+  #updateFast(bytes: Uint8Array, start: number, end: number): number {
+    if (fastLoop === 'not made') fastLoop = makeFastLoop();
+    if (fastLoop === undefined) return start;
+    const { update, bytes: memory, state } = fastLoop;
+    state[0] = this.low;
+    state[1] = this.high;
+    let pos = start;
+    while (end - pos >= SLICE_BYTES) {
+      const length = Math.min(end - pos, INPUT_BYTES_MAX) & -SLICE_BYTES;
+      memory.set(bytes.subarray(pos, pos + length), INPUT_OFFSET);
+      update(INPUT_OFFSET, INPUT_OFFSET + length);
+      pos += length;
+    }
+    this.low = state[0]!;
+    this.high = state[1]!;
+    return pos;
+  }
+
+  #updateInline(bytes: Uint8Array, start: number, end: number): void {
     let low = this.low;
     let high = this.high;
     let pos = start;

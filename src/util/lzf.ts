@@ -137,6 +137,11 @@ function matchLength(input: Uint8Array, ref: number, ip: number, end: number): n
   return length;
 }
 
+/** Whether so many bytes can have been compressed to `compressedLength`, by their numbers alone. */
+export function isLzfLength(compressedLength: number, length: number): boolean {
+  return length <= compressedLength * EXPANSION_MAX;
+}
+
 /**
  * The `length` bytes that `input[start, end)` was made from, or undefined when it does not encode exactly
  * that many.
@@ -148,29 +153,40 @@ export function lzfDecompress(
   length: number,
 ): Buffer | undefined {
   // A length out of a damaged file must not decide what is allocated.
-  if (length > (end - start) * EXPANSION_MAX) return undefined;
+  if (!isLzfLength(end - start, length)) return undefined;
   const output = Buffer.allocUnsafe(length);
+  return lzfDecompressTo(output, input, start, end, length) ? output : undefined;
+}
+
+/** The same into the first bytes of `output`, which is another array; false when it is not possible. */
+export function lzfDecompressTo(
+  output: Uint8Array,
+  input: Uint8Array,
+  start: number,
+  end: number,
+  length: number,
+): boolean {
   let ip = start;
   let op = 0;
   while (ip < end) {
     const control = input[ip++]!;
     if (control < LITERAL_RUN_MAX) {
       const run = control + 1;
-      if (ip + run > end || op + run > length) return undefined;
+      if (ip + run > end || op + run > length) return false;
       for (let i = 0; i < run; i++) output[op++] = input[ip++]!;
       continue;
     }
     let copies = control >> 5;
     if (copies === 7) {
-      if (ip >= end) return undefined;
+      if (ip >= end) return false;
       copies += input[ip++]!;
     }
     copies += 2;
-    if (ip >= end) return undefined;
+    if (ip >= end) return false;
     let ref = op - ((control & 0x1f) << 8) - input[ip++]! - 1;
-    if (ref < 0 || op + copies > length) return undefined;
+    if (ref < 0 || op + copies > length) return false;
     // Byte by byte: a copy may overlap itself, which is how runs are encoded.
     for (let i = 0; i < copies; i++) output[op++] = output[ref++]!;
   }
-  return op === length ? output : undefined;
+  return op === length;
 }

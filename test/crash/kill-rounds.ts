@@ -1,0 +1,158 @@
+/**
+ * A server under load that is killed again and again: nothing that it has acknowledged may be missing when it
+ * is started again. Finds what the end of a process can lose, not what a loss of power can
+ * (simulated-crashes.ts).
+ */
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { FsyncPolicy } from '../../src/persistence/aof-writer-sync.ts';
+import { ConnectionClosedError, type RespClient } from '../support/resp-client.ts';
+import { SeededRandom } from '../support/seeded-random.ts';
+import { MAIN_PATH, startServer, type ServerProcess, type Transport } from '../support/server-process.ts';
+import { infoField } from '../support/server-info.ts';
+import { temporaryDirectory } from '../support/temporary-directory.ts';
+import { waitUntil } from '../support/wait-until.ts';
+import { CrashClient } from './crash-client.ts';
+
+const CLIENTS = 20;
+/** Keys that nobody changes: with them a rewrite takes a moment. */
+const FILLER_KEYS = 20_000;
+const FILLER_KEYS_PER_COMMAND = 500;
+const LOAD_MILLIS_MAX = 400;
+const START_MILLIS_MAX = 500;
+
+export interface KillOptions {
+  readonly io: Transport;
+  readonly policy: FsyncPolicy;
+  readonly rounds: number;
+  readonly seed: number;
+  readonly onRound?: (line: string) => void;
+}
+
+/** Throws an AssertionError when something is missing. Returns how many operations there were. */
+export async function killAgainAndAgain({ io, policy, rounds, seed, onRound }: KillOptions): Promise<number> {
+  const random = new SeededRandom(seed);
+  const directory = temporaryDirectory();
+  const args = persistentArgs(directory.path, policy);
+  const clients = Array.from({ length: CLIENTS }, (_, index) => new CrashClient(index, new SeededRandom(seed + index)));
+  let floors = clients.map(() => 0);
+  let operationCount = 0;
+  try {
+    for (let round = 0; round <= rounds; round++) {
+      const what = `round ${round}, ${io}, ${policy}, seed ${seed}`;
+      if (random.chance(0.2)) await killWhileStarting(io, args, random);
+      const server = await startServer({ io, args });
+      try {
+        const counts = await checkAll(server, clients, floors, what);
+        if (round === 0) await fill(server);
+        if (round === rounds) return operationCount;
+        const isQuiet = policy !== 'always' && random.chance(0.5);
+        const deed = await killUnderLoad(server, clients, random, isQuiet);
+        // Between everysec's write and its reply two seconds may lie, while an fsync is running.
+        const isPromised = policy === 'always' || isQuiet;
+        floors = isPromised ? clients.map((client) => client.acknowledgedCount) : counts;
+        const acknowledged = sum(clients.map((client) => client.acknowledgedCount)) - sum(counts);
+        operationCount += acknowledged;
+        onRound?.(`${what}: ${acknowledged} operations, ${deed}`);
+      } finally {
+        server.signal('SIGKILL');
+        await server.stop();
+      }
+    }
+    return operationCount;
+  } finally {
+    directory.remove();
+  }
+}
+
+/** Command line of a server that logs what it does. */
+export function persistentArgs(directory: string, policy: FsyncPolicy): string[] {
+  return [
+    ...['--dir', directory, '--appendonly', 'yes', '--appendfsync', policy],
+    ...['--auto-aof-rewrite-min-size', '1mb'],
+  ];
+}
+
+async function checkAll(
+  server: ServerProcess,
+  clients: readonly CrashClient[],
+  floors: readonly number[],
+  what: string,
+): Promise<number[]> {
+  const connection = await server.connect();
+  try {
+    await waitUntil('the data is loaded', async () => (await connection.text('PING')) === '+PONG');
+    const counts: number[] = [];
+    for (const [index, client] of clients.entries()) counts.push(await client.check(connection, floors[index]!));
+    return counts;
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    assert.fail(`${what}: ${reason}\n${server.output()}`);
+  } finally {
+    connection.close();
+  }
+}
+
+/** All clients at once, with a save or a rewrite at times; then the end. Returns what was going on. */
+async function killUnderLoad(
+  server: ServerProcess,
+  clients: readonly CrashClient[],
+  random: SeededRandom,
+  isQuiet: boolean,
+): Promise<string> {
+  const connections = await Promise.all(clients.map(() => server.connect()));
+  const admin = await server.connect();
+  let isOver = false;
+  const load = clients.map((client, index) => runUntilEnd(client, connections[index]!, () => isOver));
+  await sleep(random.integer(0, LOAD_MILLIS_MAX));
+  const deed = random.pick(['nothing', 'BGREWRITEAOF', 'BGSAVE']);
+  if (deed !== 'nothing') {
+    admin.send(deed);
+    await sleep(random.integer(0, LOAD_MILLIS_MAX / 4));
+  }
+  if (isQuiet) {
+    isOver = true;
+    await Promise.all(load);
+    await waitUntil('all is written', async () => (await infoField(admin, 'aof_buffer_length')) === '0');
+  }
+  server.signal('SIGKILL');
+  await server.exited;
+  await Promise.all(load);
+  for (const connection of [...connections, admin]) connection.close();
+  return `${deed}${isQuiet ? ', quiet' : ''}`;
+}
+
+async function runUntilEnd(client: CrashClient, connection: RespClient, isOver: () => boolean): Promise<void> {
+  try {
+    await client.run(connection, isOver);
+  } catch (error) {
+    if (!(error instanceof ConnectionClosedError)) throw error;
+  }
+}
+
+async function killWhileStarting(io: Transport, args: readonly string[], random: SeededRandom): Promise<void> {
+  const child = spawn(process.execPath, [MAIN_PATH, `--io=${io}`, '--port', '0', '--bind', '127.0.0.1', ...args], {
+    stdio: 'ignore',
+  });
+  const exited = once(child, 'exit');
+  await sleep(random.integer(0, START_MILLIS_MAX));
+  child.kill('SIGKILL');
+  await exited;
+}
+
+async function fill(server: ServerProcess): Promise<void> {
+  const connection = await server.connect();
+  const commands: string[][] = [];
+  for (let first = 0; first < FILLER_KEYS; first += FILLER_KEYS_PER_COMMAND) {
+    const pairs = Array.from({ length: FILLER_KEYS_PER_COMMAND }, (_, i) => [`filler:${first + i}`, `value ${i}`]);
+    commands.push(['MSET', ...pairs.flat()]);
+  }
+  await connection.pipeline(commands);
+  connection.close();
+}
+
+function sum(numbers: readonly number[]): number {
+  return numbers.reduce((total, number) => total + number, 0);
+}
