@@ -249,8 +249,9 @@ export class AofLoader {
     if (!loadsTruncated) {
       throw new RecoveryError(
         path,
-        `unexpected end of file (${TORN_TEXTS[kind]}). You can: 1) make a backup of your AOF files, then use ` +
-          'redis-clone-ts check-aof --fix <filename.manifest>; 2) set aof-load-truncated to yes and restart',
+        `unexpected end of file (${TORN_TEXTS[kind]}). ` +
+          'You can: 1) make a backup of your AOF files, then use redis-clone-ts check-aof --fix ' +
+          '<filename.manifest>; 2) set aof-load-truncated to yes and restart',
         offset,
       );
     }

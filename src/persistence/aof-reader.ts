@@ -100,7 +100,7 @@ export interface AofReaderOptions {
 }
 
 export class AofReader {
-  /** The command that `next` found, unless it was given another place: borrowed, valid until the next call. */
+  /** The command that `next` found: borrowed, valid until the next call. */
   readonly request = new Request();
   /** How it ended, once `next` has returned false. */
   end: AofEnd | undefined;

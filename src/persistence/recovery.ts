@@ -282,9 +282,8 @@ export class Recovery {
     this.#nextProgressMicros = now + PROGRESS_INTERVAL_MICROS;
     const { totalBytes, loadedBytes } = this.#loading;
     const percent = totalBytes === 0 ? 0 : Math.floor((loadedBytes / totalBytes) * 100);
-    this.#options.log.notice(
-      `Loading: ${percent} % (${mebibytes(loadedBytes)} of ${mebibytes(totalBytes)}), ${this.#keyCount()} keys`,
-    );
+    const amount = `${mebibytes(loadedBytes)} of ${mebibytes(totalBytes)}`;
+    this.#options.log.notice(`Loading: ${percent} % (${amount}), ${this.#keyCount()} keys`);
   }
 }
 

@@ -112,7 +112,8 @@ export class SnapshotQueue {
     // A hint: nobody holds the lock, and the bytes may be others by now.
     const turns = Atomics.load(this.#words, this.#at + TURNS);
     if (!this.#isCrowded) return false;
-    const deadline = performance.now() + (this.queuedBytes > QUEUE_BYTES_FULL ? FULL_WAIT_MILLIS : WAIT_MILLIS);
+    const deadline =
+      performance.now() + (this.queuedBytes > QUEUE_BYTES_FULL ? FULL_WAIT_MILLIS : WAIT_MILLIS);
     for (let seen = turns; this.#isCrowded; seen = Atomics.load(this.#words, this.#at + TURNS)) {
       const left = deadline - performance.now();
       if (left <= 0) break;

@@ -148,7 +148,10 @@ interface Snapshot {
 }
 
 /** A snapshot from cut to end; `onSlice` changes the keyspace meanwhile. */
-function runSnapshot(bench: Bench, { sink = new CollectingSink(), accessFacts = 'none', onSlice }: Snapshot = {}) {
+function runSnapshot(
+  bench: Bench,
+  { sink = new CollectingSink(), accessFacts = 'none', onSlice }: Snapshot = {},
+) {
   const { keyspace, queue, mutex, clock } = bench;
   const facts = beginSnapshot(queue, { keyspace, unixMillis: START_MILLIS, isAofBase: false });
   let sliceCount = 0;
@@ -440,7 +443,8 @@ test('who changes keys waits while the queue is long, and no longer than needed'
   keyspace.endSnapshot();
 
   beginSnapshot(queue, { keyspace, unixMillis: 0, isAofBase: false });
-  for (let index = 0; index < 200; index++) database!.delete(database!.find(bench.mutator.name(index), 0, bench.mutator.name(index).length));
+  for (let index = 0; index < 200; index++)
+    database!.delete(database!.find(bench.mutator.name(index), 0, bench.mutator.name(index).length));
   hasWaited = queue.waitForRoom();
   assert(hasWaited);
   assert.equal(queue.preservedCount, 200);

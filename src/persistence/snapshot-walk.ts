@@ -200,7 +200,10 @@ export class SnapshotWalk implements EntryVisitor {
     if (queue.isActive) queue.end();
     if (this.#string !== 0) held.finish(this.#string);
     this.#string = 0;
-    while (!held.isEmpty && clock.monotonicMicros() < deadline) held.finish(held.take());
+    while (!held.isEmpty) {
+      held.finish(held.take());
+      if (clock.monotonicMicros() >= deadline) break;
+    }
     queue.wake();
     return held.isEmpty;
   }
@@ -248,7 +251,11 @@ export class SnapshotWalk implements EntryVisitor {
     const { held } = keyspace;
     this.#string = held.take();
     this.#stringBytes = held.lengthOf(this.#string);
-    this.#copier.records.appendImage(keyspace.arena, held.imageOf(this.#string), held.cutIndexOf(this.#string));
+    this.#copier.records.appendImage(
+      keyspace.arena,
+      held.imageOf(this.#string),
+      held.cutIndexOf(this.#string),
+    );
     this.#beginsString = true;
     queue.wake();
   }

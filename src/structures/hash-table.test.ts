@@ -289,3 +289,47 @@ test('a table that is disposed of gives its buckets back', (t) => {
   modelled.table.dispose();
   assert.equal(used - modelled.allocator.usedBytes, bytes);
 });
+
+test('an empty table takes as many entries as it was prepared for without a rehash', (t) => {
+  const modelled = new ModelledTable(t);
+  const { table } = modelled;
+  table.reserve(1000);
+  assert.deepEqual(table.bucketCounts, [1024, 0]);
+  for (let i = 0; i < 1000; i++) {
+    modelled.insert(`k${i}`);
+    assert.equal(table.isRehashing, false);
+  }
+  table.reserve(100_000);
+  assert.deepEqual(table.bucketCounts, [1024, 0], 'one with entries stays as it is');
+  for (let i = 0; i < 1000; i++) assert.equal(modelled.find(`k${i}`), modelled.model.get(`k${i}`));
+  table.checkInvariants();
+  modelled.allocator.checkInvariants();
+});
+
+test('a walk by chains meets every entry that stays, however the table is resized meanwhile', (t) => {
+  const seed = SeededRandom.newSeed();
+  t.diagnostic(`seed ${seed}`);
+  const random = new SeededRandom(seed);
+  for (let round = 0; round < 30; round++) {
+    const { table, add, remove } = newWalkedTable(t);
+    const staying = new Set<Ref>();
+    const leaving: Ref[] = [];
+    for (let i = random.integer(0, 3000); i > 0; i--) {
+      if (random.chance(0.05)) staying.add(add());
+      else leaving.push(add());
+    }
+    const met = new Set<Ref>();
+    const walk = new TableWalk();
+    const heads = new Int32Array(random.integer(16, 64));
+    while (!walk.isDone) {
+      const count = table.nextChains(walk, heads);
+      assert.ok(count <= heads.length);
+      for (const head of heads.subarray(0, count)) {
+        for (let ref = head; ref !== 0; ref = nextOf(table, ref)) met.add(ref);
+      }
+      if (random.chance(0.5)) for (let i = random.integer(0, 200); i > 0; i--) leaving.push(add());
+      else for (const ref of leaving.splice(0, random.integer(0, 600))) remove(ref);
+    }
+    for (const ref of staying) assert.ok(met.has(ref));
+  }
+});

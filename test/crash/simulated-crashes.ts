@@ -52,7 +52,7 @@ export function losePowerAtEveryOperation(stores: Stores, options: LifeOptions):
     }
   };
   const server = new SimulatedServer({ disk, store: stores.server, policy, seed, beforeOperation: crash });
-  assert.ok(server.live(stepCount), server.trace.join('\n'));
+  assert.ok(server.live(stepCount), server.history.trace.join('\n'));
   crash();
   return disk.operationCount;
 }
@@ -75,7 +75,7 @@ export function failEveryOperation(
     disk.failOperation(index, fault, isPermanent);
     const server = new SimulatedServer({ disk, store: stores.server, policy, seed });
     const isAlive = run(server, stepCount, what);
-    assert.ok(isAlive || isPermanent, `${what}: does not start\n${server.trace.join('\n')}`);
+    assert.ok(isAlive || isPermanent, `${what}: does not start\n${server.history.trace.join('\n')}`);
     disk.clearFault();
     for (let i = 1; i <= crashesPerMoment; i++) {
       checkDisk(server, disk.crash(index * 100 + i), stores.check, `${what}, crash ${i}`);
@@ -105,7 +105,7 @@ export function liveThroughCrashes(stores: Stores, seed: number, lives: number):
         if (random.nextUint32() % 40 === 0) {
           const fault = FAULTS[random.nextUint32() % FAULTS.length]!;
           current.failOperation(1 + (random.nextUint32() % 5), fault);
-          server.trace.push(`fault ${fault}`);
+          server.history.trace.push(`fault ${fault}`);
         }
         if (random.nextUint32() % 20 > 0) return;
         checkDisk(server, current.crash(random.nextUint32()), stores.check, what);
@@ -117,6 +117,7 @@ export function liveThroughCrashes(stores: Stores, seed: number, lives: number):
     checkDisk(server, disk.crash(seed), stores.check, what);
     disk = disk.crash(random.nextUint32());
     history = server.history;
+    history.trace.push('power lost');
     // Nobody knows any more what a failed save has left, but it stays what it is.
     savedContents = server.savedContents;
     history.writtenFloor = history.durableFloor;
@@ -129,7 +130,7 @@ function run(server: SimulatedServer, stepCount: number, what: string): boolean 
     return server.live(stepCount);
   } catch (error) {
     if (!(error instanceof assert.AssertionError) || error.message.includes('\n  ')) throw error;
-    assert.fail(`${what}: ${error.message}\n  ${server.trace.join('\n  ')}`);
+    assert.fail(`${what}: ${error.message}\n  ${server.history.trace.join('\n  ')}`);
   }
 }
 

@@ -24,6 +24,8 @@ export class CommandHistory {
   /** At least so many commands survive a loss of power, and the end of the process. */
   durableFloor = 0;
   writtenFloor = 0;
+  /** What happened to the server, for the report of a failure. */
+  readonly trace: string[] = [];
   readonly #commands: HistoryCommand[] = [];
   /** By the count of commands: what the databases hold then, and whether no unit is open. */
   readonly #contents: string[] = [];
@@ -43,8 +45,11 @@ export class CommandHistory {
     return this.#contents.at(-1)!;
   }
 
-  copyModel(): Model {
-    return this.#model.map((database) => new Map(database));
+  /** What the databases held after so many commands. */
+  modelAt(count: number): Model {
+    const model = emptyModel();
+    for (const command of this.#commands.slice(0, count)) runOn(model, command);
+    return model;
   }
 
   /** Makes up a command or a transaction and runs it here. */
@@ -67,11 +72,9 @@ export class CommandHistory {
 
   /** What came after is lost for good. */
   rewind(count: number): void {
-    const kept = this.#commands.slice(0, count);
-    this.#commands.length = 0;
-    this.#contents.length = 1;
-    this.#model = emptyModel();
-    for (const command of kept) this.#run(command);
+    this.#model = this.modelAt(count);
+    this.#commands.length = count;
+    this.#contents.length = count + 1;
     for (const boundary of this.#boundaries) if (boundary > count) this.#boundaries.delete(boundary);
   }
 
@@ -86,9 +89,7 @@ export class CommandHistory {
   }
 
   #run(command: HistoryCommand): void {
-    const [name = '', key = '', value = ''] = command.words;
-    const database = this.#model[command.databaseIndex]!;
-    database.set(key, name === 'APPEND' ? (database.get(key) ?? '') + value : value);
+    runOn(this.#model, command);
     this.#commands.push(command);
     this.#contents.push(contentOf(this.#model));
   }
@@ -96,6 +97,12 @@ export class CommandHistory {
 
 export function requestOf({ words }: HistoryCommand): Request {
   return Request.of(words.map((word) => Buffer.from(word, 'latin1')));
+}
+
+function runOn(model: Model, { databaseIndex, words }: HistoryCommand): void {
+  const [name = '', key = '', value = ''] = words;
+  const database = model[databaseIndex]!;
+  database.set(key, name === 'APPEND' ? (database.get(key) ?? '') + value : value);
 }
 
 /** Each database as `key=value` lines in order, as `LoadedStore.content` has them. */

@@ -71,7 +71,8 @@ export class Mutator {
       for (let index = 0; index < this.#options.nameCount; index++) {
         if (!this.#random.chance(ratio)) continue;
         const entry = this.#set(database, this.name(index));
-        if (this.#random.chance(0.3)) database.setExpiry(entry, this.#keyspace.now + this.#random.integer(0, 5000));
+        if (this.#random.chance(0.3))
+          database.setExpiry(entry, this.#keyspace.now + this.#random.integer(0, 5000));
       }
     }
   }
@@ -92,7 +93,10 @@ export class Mutator {
         { weight: 10, run: () => void this.#edit(database, entry, strings.length(entry)) },
         { weight: 10, run: () => void this.#append(database, entry) },
         { weight: 3, run: () => void this.#edit(database, entry, this.#random.integer(0, 3000)) },
-        { weight: 8, run: () => void database.setExpiry(entry, this.#keyspace.now + this.#random.integer(0, 50)) },
+        {
+          weight: 8,
+          run: () => void database.setExpiry(entry, this.#keyspace.now + this.#random.integer(0, 50)),
+        },
         { weight: 5, run: () => void database.clearExpiry(entry) },
         { weight: 10, run: () => database.delete(entry) },
         { weight: 5, run: () => database.expire(entry) },
@@ -108,7 +112,10 @@ export class Mutator {
     const database = this.#random.pick(databases);
     this.#random
       .pickWeighted([
-        { weight: 3, run: () => database.swapWith(this.#random.pick(databases.filter((other) => other !== database))) },
+        {
+          weight: 3,
+          run: () => database.swapWith(this.#random.pick(databases.filter((other) => other !== database))),
+        },
         { weight: 1, run: () => database.clear(this.#random.chance(0.5)) },
         { weight: 2, run: () => void this.#keyspace.dismantleDetached(() => true) },
         { weight: 2, run: () => void database.table.rehashGroups(this.#random.integer(1, 500)) },
@@ -174,7 +181,8 @@ export class Mutator {
   #copy(entry: Ref): void {
     const target = this.#random.pick(this.#keyspace.databases);
     const name = this.name(this.#random.integer(0, this.#options.nameCount - 1));
-    if (target.find(name, 0, name.length) === 0) this.#keyspace.strings.copyTo(entry, target, name, 0, name.length);
+    if (target.find(name, 0, name.length) === 0)
+      this.#keyspace.strings.copyTo(entry, target, name, 0, name.length);
   }
 
   #grow(database: Database): void {

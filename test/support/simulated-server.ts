@@ -79,8 +79,6 @@ class LazySync implements BackgroundSync {
 
 export class SimulatedServer {
   readonly history: CommandHistory;
-  /** What was done, for the report of a failure. */
-  readonly trace: string[] = [];
   /** What a snapshot file may hold: the last that succeeded, and those that failed since. */
   savedContents: (string | undefined)[] = [undefined];
   readonly #disk: Disk;
@@ -114,7 +112,7 @@ export class SimulatedServer {
         this.#step();
       } catch (error) {
         if (!(error instanceof ServerEnd)) throw error;
-        this.trace.push(error.message);
+        this.history.trace.push(error.message);
         if (!this.#startAgain()) return false;
       }
     }
@@ -146,7 +144,7 @@ export class SimulatedServer {
       } catch (error) {
         const isRefusal = error instanceof RecoveryError || error instanceof ServerEnd;
         if (!isRefusal) throw error;
-        this.trace.push(`refused: ${error.message}`);
+        this.history.trace.push(`refused: ${error.message}`);
         if (tries === STARTS_MAX) return false;
       }
     }
@@ -161,26 +159,27 @@ export class SimulatedServer {
     const result = this.#store.load(this.#disk, DIRECTORY);
     const count = history.countOf(loadedContent(this.#store), 'start');
     assert.ok(count >= history.writtenFloor, `start: ${count} of ${history.writtenFloor} commands`);
-    history.rewind(count);
-    this.trace.push(`start with ${count} from ${result.source}`);
+    this.history.trace.push(`start with ${count} from ${result.source}`);
 
     this.#log = this.#newLog();
     this.#log.know(result.manifest ?? EMPTY_MANIFEST);
     this.#configure();
     try {
-      if (result.mustWriteBase) this.#writeFirstBase();
+      if (result.mustWriteBase) this.#writeFirstBase(count);
       else this.#log.resume();
     } catch (error) {
       if (error instanceof ServerEnd) throw error;
       throw recoveryErrorOf(error, DIRECTORY);
     }
+    // Only now: a start that fails may be followed by one that finds more.
+    history.rewind(count);
     history.durableFloor = count;
     history.writtenFloor = count;
   }
 
-  #writeFirstBase(): void {
+  #writeFirstBase(count: number): void {
     this.#log.turnOn();
-    this.#beginRewrite();
+    this.#beginRewrite(count);
     const manifest = this.#job === undefined ? undefined : this.#runJob(false).manifest;
     if (manifest === undefined) throw new RecoveryError(DIRECTORY, 'no base');
     this.#log.adopt(manifest);
@@ -246,20 +245,20 @@ export class SimulatedServer {
     if (this.#log.mode === 'waiting' || this.#isRewriteWanted) this.#beginRewrite();
   }
 
-  #beginRewrite(): void {
+  #beginRewrite(count = this.history.count): void {
     if (!this.#log.isReadyForRewrite()) return;
     this.#isRewriteWanted = false;
     const format = this.#chance(50) ? 'rdb' : 'aof';
     const plan = this.#log.beginRewrite(format);
-    this.trace.push(`rewrite ${plan?.base.name ?? 'could not begin'} (${this.#log.mode})`);
-    if (plan !== undefined) this.#job = { plan, model: this.history.copyModel(), format };
+    this.history.trace.push(`rewrite ${plan?.base.name ?? 'could not begin'} (${this.#log.mode})`);
+    if (plan !== undefined) this.#job = { plan, model: this.history.modelAt(count), format };
     this.#isJobAborted = false;
   }
 
   #finishJob(): void {
     if (this.#job === undefined || this.#isJobRunning) return;
     const { manifest, result } = this.#runJob(true);
-    this.trace.push(`rewrite ${result}`);
+    this.history.trace.push(`rewrite ${result}`);
     // The news takes a while.
     for (let turns = this.#random.nextUint32() % 3; turns > 0; turns--) this.#turnDuringJob();
     this.#job = undefined;
@@ -299,7 +298,7 @@ export class SimulatedServer {
   }
 
   #switchLog(): void {
-    this.trace.push(this.#log.mode === 'off' ? 'on' : 'off');
+    this.history.trace.push(this.#log.mode === 'off' ? 'on' : 'off');
     if (this.#log.mode === 'off') {
       this.#configure();
       this.#log.turnOn();
@@ -314,7 +313,7 @@ export class SimulatedServer {
     const { content } = this.history;
     const target = { ...snapshotTarget('rdb'), directory: DIRECTORY, finalName: 'dump.rdb' };
     this.savedContents.push(content);
-    const model = this.history.copyModel();
+    const model = this.history.modelAt(this.history.count);
     const error = attempt(() => {
       writeSnapshot(this.#disk, target, (sink) => ({
         keyCount: writeModel(model, sink, false),
@@ -322,12 +321,12 @@ export class SimulatedServer {
       }));
     });
     if (error === undefined) this.savedContents = [content];
-    this.trace.push(`save ${error?.message ?? 'done'}`);
+    this.history.trace.push(`save ${error?.message ?? 'done'}`);
   }
 
   #changePolicy(): void {
     this.#policy = (['always', 'everysec', 'no'] as const)[this.#random.nextUint32() % 3]!;
-    this.trace.push(this.#policy);
+    this.history.trace.push(this.#policy);
     this.#healthy = [];
     this.#configure();
   }
@@ -361,7 +360,7 @@ export function checkDisk(server: SimulatedServer, disk: SimulatedDisk, store: L
     assert.ok(server.savedContents.includes(snapshot), `${what}: a snapshot that was never made`);
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
-    assert.fail(`${what}: ${reason}\n  ${server.trace.join('\n  ')}`);
+    assert.fail(`${what}: ${reason}\n  ${server.history.trace.join('\n  ')}`);
   }
 }
 
