@@ -18,7 +18,7 @@ import {
   stopServersWithProcess,
   VARIANT_NAMES,
   type Variant,
-} from './servers.ts';
+} from '../src/compare/servers.ts';
 
 const HELP = `npm run bench -- [options]
 

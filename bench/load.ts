@@ -1,6 +1,6 @@
 /** Load generators: redis-benchmark where it is installed, else a small one of our own. */
 import { fork, spawn } from 'node:child_process';
-import { installedVersion } from './servers.ts';
+import { installedVersion } from '../src/compare/servers.ts';
 
 /** Tests of redis-benchmark that send what `-n` says and nothing else before. */
 export const TEST_NAMES = [

@@ -1,7 +1,7 @@
 /** What the bench prints and writes: tables, JSON, and the comparison with the targets. */
 import { writeFileSync } from 'node:fs';
 import type { TestName } from './load.ts';
-import { describeMachine, type Variant } from './servers.ts';
+import { describeMachine, type Variant } from '../src/compare/servers.ts';
 
 /** A line of a table; all lines of one table have the same columns. */
 export type Row = Readonly<Record<string, string | number>>;

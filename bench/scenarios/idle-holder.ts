@@ -1,6 +1,6 @@
 /** Opens connections, says one PING on each, and holds them until told to finish; a process of its own. */
 import { workerJob } from '../load.ts';
-import { RespConnection } from '../resp.ts';
+import { RespConnection } from '../../src/compare/resp.ts';
 
 export interface IdleJob {
   readonly port: number;

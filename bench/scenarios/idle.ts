@@ -2,8 +2,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type LoadGenerator, startWorker } from '../load.ts';
 import { fixed, median, printTable, progress } from '../report.ts';
-import { fillKeys, RespConnection } from '../resp.ts';
-import { cpuMicrosBetween, type RunningServer, type Variant, withServer } from '../servers.ts';
+import { fillKeys, RespConnection } from '../../src/compare/resp.ts';
+import { cpuMicrosBetween, type RunningServer, type Variant, withServer } from '../../src/compare/servers.ts';
 import type { IdleJob, IdleOpened } from './idle-holder.ts';
 
 const BUSY_COUNT = 50;

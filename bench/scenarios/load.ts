@@ -2,9 +2,9 @@
 import { setPriority } from 'node:os';
 import { startWorker } from '../load.ts';
 import { fixed, percentile, printTable, progress } from '../report.ts';
-import { fillKeys, RespConnection } from '../resp.ts';
-import { readInfo, type Variant, withServer } from '../servers.ts';
-import type { ProbeJob, ProbeResult } from './prober.ts';
+import { fillKeys, RespConnection } from '../../src/compare/resp.ts';
+import { readInfo, type Variant, withServer } from '../../src/compare/servers.ts';
+import type { ProbeJob, ProbeResult } from '../../src/compare/prober.ts';
 
 /** Steps of the histogram: one, two, five to the decade, from 10 microseconds to a second. */
 const BUCKET_MICROS = [10, 100, 1000, 10_000, 100_000].flatMap((decade) => [decade, decade * 2, decade * 5]);

@@ -4,8 +4,8 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fixed, megabytes, printTable, progress } from '../report.ts';
-import { CommandTemplate, fillKeys, RespConnection } from '../resp.ts';
-import { readInfo, type RunningServer, type Variant, withServer } from '../servers.ts';
+import { CommandTemplate, fillKeys, RespConnection } from '../../src/compare/resp.ts';
+import { readInfo, type RunningServer, type Variant, withServer } from '../../src/compare/servers.ts';
 
 const SMALL_VALUE_BYTES = 3;
 const DELETED_SHARE = 0.9;

@@ -5,9 +5,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { startWorker, type LoadGenerator, type LoadResult } from '../load.ts';
 import { fixed, median, megabytes, percentile, printTable, progress } from '../report.ts';
-import { fillKeys, RespConnection } from '../resp.ts';
-import { readInfo, type RunningServer, type Variant, withServer } from '../servers.ts';
-import type { ProbeJob, ProbeResult } from './prober.ts';
+import { fillKeys, RespConnection } from '../../src/compare/resp.ts';
+import { readInfo, type RunningServer, type Variant, withServer } from '../../src/compare/servers.ts';
+import type { ProbeJob, ProbeResult } from '../../src/compare/prober.ts';
 
 const VALUE_BYTES = 3;
 const CLIENTS = 50;

@@ -4,8 +4,8 @@
  */
 import type { LoadGenerator, LoadResult, TestName } from '../load.ts';
 import { type Cell, median, progress } from '../report.ts';
-import { fillKeys, RespConnection } from '../resp.ts';
-import { cpuMicrosBetween, RunningServer, type Variant } from '../servers.ts';
+import { fillKeys, RespConnection } from '../../src/compare/resp.ts';
+import { cpuMicrosBetween, RunningServer, type Variant } from '../../src/compare/servers.ts';
 
 const KEYS_COUNT = 100_000;
 const CLIENTS_COUNT = 50;

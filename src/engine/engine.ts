@@ -205,6 +205,14 @@ export class Engine {
     this.#endGroup();
     this.keyspace.leave();
     this.statistics.batchRun(this.#micros - this.#microsAtEntry);
+    this.#countHold();
+  }
+
+  /** How long this thread has had the lock; the clock is read only when no command has done so. */
+  #countHold(): void {
+    const hasRun = this.#micros !== this.#microsAtEntry;
+    const ended = hasRun ? this.#micros : this.#clock.monotonicMicros();
+    this.statistics.lock.held(ended - this.#microsAtEntry);
   }
 
   /** Notes that this thread has published its configuration, as that version, and takes it over itself. */
@@ -522,7 +530,7 @@ export class Engine {
     call.command = command;
     call.database = this.keyspace.databases[databaseIndex]!;
     call.effects = undefined;
-    this.keyspace.expectedKey = undefined;
+    this.#readAhead.announce(request);
     // Replies of commands that ran before, in the same wake-up, may still be there (DEBUG LOADAOF).
     const mark = this.#reply.position;
     let failure: ErrorReply | undefined;

@@ -344,6 +344,7 @@ function status(isOk: boolean): string {
 }
 
 function statFields({ statistics, keyspace }: InfoSources): Fields {
+  const { lock } = statistics;
   const kilobytes = (bytesPerSecond: number) => formatFixed(bytesPerSecond / 1024, 2);
   return {
     total_connections_received: statistics.get('connectionsReceived'),
@@ -401,6 +402,12 @@ function statFields({ statistics, keyspace }: InfoSources): Fields {
     longest_command_usec: statistics.get('longestCommandMicros'),
     longest_batch_usec: statistics.get('longestBatchMicros'),
     cron_runs: statistics.get('cronRuns'),
+    lock_acquisitions: lock.acquisitions,
+    lock_contended: lock.contended,
+    lock_wait_usec: lock.waitMicros,
+    lock_longest_wait_usec: lock.longestWaitMicros,
+    lock_hold_usec: lock.holdMicros,
+    lock_longest_hold_usec: lock.longestHoldMicros,
   };
 }
 

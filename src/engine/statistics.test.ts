@@ -118,3 +118,12 @@ test('a rate is the mean of the last 16 samples', () => {
   for (let sample = 17; sample <= 24; sample++) one.sample(sample * 100);
   assert.equal(one.rate('commandsProcessed'), 250);
 });
+
+test('the statistics of the lock are forgotten with the others', () => {
+  const [one, two] = twoThreads();
+  one.lock.held(9);
+  two.lock.waited(4);
+  assert.deepEqual([two.lock.longestHoldMicros, one.lock.longestWaitMicros], [9, 4]);
+  two.reset(0);
+  assert.deepEqual([one.lock.holdMicros, one.lock.waitMicros, one.lock.contended], [0, 0, 0]);
+});

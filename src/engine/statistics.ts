@@ -14,7 +14,9 @@
 import { strict as assert } from 'node:assert';
 import type { Allocator } from '../memory/allocator.ts';
 import { SEGMENT_SHIFT } from '../memory/arena.ts';
-import { CONTROL_ROOT_STATISTICS } from '../memory/control-block.ts';
+import { CONTROL_MUTEX, CONTROL_ROOT_STATISTICS } from '../memory/control-block.ts';
+import { lockStatistics } from '../memory/mutex.ts';
+import type { LockStatistics } from '../memory/lock-statistics.ts';
 import { byteOffset } from '../memory/struct.ts';
 
 /** Counters by name, and where they are. */
@@ -77,6 +79,8 @@ export interface CommandFigures {
 }
 
 export class Statistics {
+  /** Those of the store's lock, which they are kept with. */
+  readonly lock: LockStatistics;
   readonly #values: Float64Array;
   readonly #bytes: Uint8Array;
   readonly #commandCount: number;
@@ -88,6 +92,7 @@ export class Statistics {
   constructor(allocator: Allocator, commandCount: number) {
     const { arena } = allocator;
     const doubles = COMMANDS_AT + commandCount * COMMAND_DOUBLES;
+    this.lock = lockStatistics(arena.control, CONTROL_MUTEX);
     const isFirst = arena.control[CONTROL_ROOT_STATISTICS] === 0;
     if (isFirst) arena.control[CONTROL_ROOT_STATISTICS] = allocator.allocate(doubles * 8);
     const ref = arena.control[CONTROL_ROOT_STATISTICS]!;
@@ -210,7 +215,7 @@ export class Statistics {
     values[COUNTERS.netOutputBytes] = values[COUNTERS.netOutputBytes]! + byteCount;
   }
 
-  /** A batch of commands has held the lock for that long. */
+  /** A batch of commands has run for that long. */
   batchRun(micros: number): void {
     if (micros > this.#values[COUNTERS.longestBatchMicros]!)
       this.#values[COUNTERS.longestBatchMicros] = micros;
@@ -265,6 +270,7 @@ export class Statistics {
   /** CONFIG RESETSTAT: forgets everything. */
   reset(nowMillis: number): void {
     const generation = this.#values[ERROR_GENERATION]!;
+    this.lock.reset();
     this.#values.fill(0);
     this.#values[LAST_SAMPLE_MILLIS] = nowMillis;
     this.#values[ERROR_GENERATION] = generation + 1;

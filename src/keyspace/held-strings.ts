@@ -32,7 +32,7 @@ import { copyBytes } from '../util/bytes.ts';
 import { ENTRY_META, ENTRY_VALUE, FLAG_APART, getApart, getHeld, imageBytes, setHeld } from './entry.ts';
 
 /** Strings of more bytes than this are held; others are copied as a whole. */
-export const LONG_STRING_BYTES_MIN = 64 * 1024;
+const LONG_STRING_BYTES_MIN = 64 * 1024;
 /** What is copied at once of a long string. */
 export const PIECE_BYTES = 256 * 1024;
 

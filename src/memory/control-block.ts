@@ -7,13 +7,11 @@
 
 export const CONTROL_BYTES = 64 * 1024;
 
-// Arena and mutex: words 0 – 15.
+// Arena and roots: words 0 – 15.
 export const CONTROL_SEGMENT_COUNT = 0;
 /** Root references of the persistence layer: see the other roots below. */
 export const CONTROL_ROOT_SNAPSHOT = 1;
 export const CONTROL_ROOT_PERSISTENCE = 2;
-/** Mutex (mutex.ts): state, owner thread, starving waiters (atomic), then statistics. */
-export const CONTROL_MUTEX = 4;
 /** Raised by whoever changes the configuration; threads reload when it moved (atomic read). */
 export const CONTROL_CONFIG_VERSION = 8;
 /** Root references: each layer finds its own header block here. */
@@ -44,6 +42,10 @@ export const CONTROL_PARTIAL_SPANS = 192;
 /** By size class: live blocks, spans. */
 export const CONTROL_CLASS_LIVE = 320;
 export const CONTROL_CLASS_SPANS = 448;
+
+// Mutex (mutex.ts): state, owner thread, starving waiters (atomic), then statistics: words 512 – 543, two
+// cache lines, so that threads that spin on the state do not slow down who works with the words above.
+export const CONTROL_MUTEX = 512;
 
 // Engine state: words 1024 – 10,239, named in engine/shared-state.ts.
 export const CONTROL_ENGINE = 1024;

@@ -4,7 +4,7 @@ import { test } from 'node:test';
 import type { TestContext } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
-import { Mutex } from './mutex.ts';
+import { lockStatistics, MUTEX_WORDS, Mutex } from './mutex.ts';
 import {
   SHARED_COLLISIONS,
   SHARED_COUNTER,
@@ -52,16 +52,58 @@ test('one thread: lock, try, unlock', () => {
   assert.equal(second.tryLock(), true);
   assert.equal(first.owner(), 2);
   second.unlock();
-  assert.deepEqual([first.acquisitionCount, first.contendedCount, second.acquisitionCount], [1, 0, 1]);
 });
 
 test('a mutex stays within its words', () => {
-  const words = new Int32Array(new SharedArrayBuffer(64)).fill(-1);
-  words.fill(0, 4, 8);
-  const mutex = new Mutex(words, 4, 9);
+  const base = 4;
+  const isOurs = (index: number) => index >= base && index < base + MUTEX_WORDS;
+  const words = new Int32Array(new SharedArrayBuffer((MUTEX_WORDS + 8) * 4)).fill(-1);
+  words.fill(0, base, base + MUTEX_WORDS);
+  const mutex = new Mutex(words, base, 9);
   mutex.lock();
+  mutex.statistics.held(1);
+  mutex.statistics.waited(1);
   mutex.unlock();
-  assert.ok(words.every((word, i) => word === (i >= 4 && i < 8 ? 0 : -1)));
+  assert.ok(words.every((word, index) => isOurs(index) || word === -1));
+  mutex.statistics.reset();
+  assert.ok(words.every((word, index) => word === (isOurs(index) ? 0 : -1)));
+});
+
+test('statistics are those of all threads, and of whoever looks', () => {
+  const words = sharedWords();
+  const first = new Mutex(words, 0, 1);
+  const second = new Mutex(words, 0, 2);
+  first.hold(() => {});
+  first.tryLock();
+  assert.equal(second.tryLock(), false);
+  first.statistics.held(30);
+  first.unlock();
+  second.lock();
+  second.statistics.held(20);
+  second.statistics.waited(7);
+  second.statistics.waited(3);
+  second.unlock();
+
+  const seen = lockStatistics(words, 0);
+  assert.deepEqual(
+    [seen.acquisitions, seen.contended, seen.waitMicros, seen.longestWaitMicros],
+    [3, 2, 10, 7],
+    'a lock that was tried in vain is neither acquired nor contended',
+  );
+  assert.deepEqual([seen.holdMicros, seen.longestHoldMicros], [50, 30]);
+});
+
+test('a timed mutex counts how long it is held, another one leaves that to its user', () => {
+  const words = sharedWords();
+  const mutex = new Mutex(words, 0, 1);
+  const spend = () => void Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 3);
+  mutex.hold(spend);
+  assert.equal(mutex.statistics.holdMicros, 0);
+  mutex.isTimed = true;
+  mutex.hold(spend);
+  mutex.hold(spend);
+  const { holdMicros, longestHoldMicros } = mutex.statistics;
+  assert.ok(longestHoldMicros > 0 && longestHoldMicros < holdMicros);
 });
 
 test('who does not hold the lock may not unlock it', () => {
@@ -84,6 +126,7 @@ test('threads exclude each other', HANG, async (t) => {
   assert.equal(words[SHARED_COLLISIONS], 0);
   const mutex = new Mutex(words, 0, 9);
   assert.deepEqual([mutex.owner(), mutex.hasWaiters(), mutex.tryLock()], [0, false, true]);
+  assert.equal(mutex.statistics.acquisitions, 3 * rounds + 1, 'no acquisition is lost');
 });
 
 test('a thread gets in although another takes the lock in a loop', HANG, async (t) => {
@@ -123,6 +166,9 @@ test('a sleeping waiter gets the lock, and nobody before it once it starves', HA
   assert.equal(mutex.owner(), 1);
   mutex.unlock();
   await holder.ended;
+  assert.ok(mutex.statistics.contended >= 1);
+  assert.ok(mutex.statistics.waitMicros >= mutex.statistics.longestWaitMicros);
+  assert.ok(mutex.statistics.longestWaitMicros > 0, 'the holder has slept');
   assert.equal(mutex.hasWaiters(), false);
   assert.equal(mutex.tryLock(), true, 'nothing is left behind');
 });

@@ -14,6 +14,8 @@
  * mode.
  */
 import { strict as assert } from 'node:assert';
+import { systemClock } from '../util/clock.ts';
+import { LOCK_STATISTICS_WORDS, LockStatistics } from './lock-statistics.ts';
 
 const FREE = 0;
 const LOCKED = 1;
@@ -28,7 +30,14 @@ const WAIT_MILLIS_MAX = 1000;
 const STATE = 0;
 const OWNER = 1;
 const STARVING = 2;
-export const MUTEX_WORDS = 4;
+/** On a cache line of their own: what the holder counts must not disturb those who spin on the state. */
+const STATISTICS = 16;
+export const MUTEX_WORDS = STATISTICS + LOCK_STATISTICS_WORDS;
+
+/** The statistics of the mutex at `base`; for who has no mutex of its own there. */
+export function lockStatistics(words: Int32Array, base: number): LockStatistics {
+  return new LockStatistics(words, base + STATISTICS);
+}
 
 export class Mutex {
   readonly #words: Int32Array;
@@ -36,11 +45,21 @@ export class Mutex {
   readonly #owner: number;
   readonly #starving: number;
   readonly #threadNumber: number;
-  /** Acquisitions by this thread, and how many of them had to wait. */
-  acquisitionCount = 0;
+  /** Counted for all threads together, by whoever holds the lock. */
+  readonly statistics: LockStatistics;
+  /** How many acquisitions by this instance had to wait. */
   contendedCount = 0;
+  /**
+   * Whether the statistics get the length of each hold from here. A serving thread leaves it off: its engine
+   * reads the clock at those moments anyway, and reading it twice more would cost a short batch percents.
+   */
+  isTimed = false;
+  #heldSince = 0;
 
-  /** @param threadNumber 1 or more; what `owner()` reports while this instance holds the lock. */
+  /**
+   * @param base where its words begin, an even number: doubles are among them
+   * @param threadNumber 1 or more; what `owner()` reports while this instance holds the lock
+   */
   constructor(words: Int32Array, base: number, threadNumber: number) {
     assert(threadNumber > 0);
     this.#words = words;
@@ -48,24 +67,30 @@ export class Mutex {
     this.#owner = base + OWNER;
     this.#starving = base + STARVING;
     this.#threadNumber = threadNumber;
+    this.statistics = lockStatistics(words, base);
   }
 
   lock(): void {
-    if (Atomics.compareExchange(this.#words, this.#state, FREE, LOCKED) !== FREE) this.#lockSlow();
-    this.#words[this.#owner] = this.#threadNumber;
-    this.acquisitionCount++;
+    if (Atomics.compareExchange(this.#words, this.#state, FREE, LOCKED) === FREE) this.#locked();
+    else this.#lockContended();
   }
 
   /** Takes the lock only if nobody has it. */
   tryLock(): boolean {
     if (Atomics.compareExchange(this.#words, this.#state, FREE, LOCKED) !== FREE) return false;
-    this.#words[this.#owner] = this.#threadNumber;
-    this.acquisitionCount++;
+    this.#locked();
     return true;
+  }
+
+  #locked(): void {
+    this.#words[this.#owner] = this.#threadNumber;
+    this.statistics.acquired();
+    if (this.isTimed) this.#heldSince = systemClock.monotonicMicros();
   }
 
   unlock(): void {
     assert(this.#words[this.#owner] === this.#threadNumber, 'unlock by a thread that does not hold the lock');
+    if (this.isTimed) this.statistics.held(systemClock.monotonicMicros() - this.#heldSince);
     this.#words[this.#owner] = 0;
     if (Atomics.load(this.#words, this.#starving) > 0) {
       Atomics.store(this.#words, this.#state, HANDED);
@@ -98,8 +123,16 @@ export class Mutex {
     );
   }
 
-  #lockSlow(): void {
+  #lockContended(): void {
+    const start = systemClock.monotonicMicros();
+    this.#lockSlow();
+    this.#locked();
     this.contendedCount++;
+    this.statistics.waited(systemClock.monotonicMicros() - start);
+  }
+
+  /** Spins for a moment, then sleeps until the lock is this thread's. */
+  #lockSlow(): void {
     for (let spin = 0; spin < SPINS_MAX; spin++) {
       if (
         Atomics.load(this.#words, this.#state) === FREE &&

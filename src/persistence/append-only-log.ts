@@ -134,9 +134,10 @@ export class AppendOnlyLog implements EffectSink {
       this.#writer.open(this.#paths.of(last));
     }
     this.#planned = this.#manifest;
-    this.#closedBytes = this.#bytesOf(this.#manifest) - this.#writer.size;
-    this.#rewrittenBytes = this.currentBytes;
     this.#mode = 'on';
+    this.#closedBytes = this.#bytesOf(this.#manifest) - this.#writer.size;
+    // Growth is counted from the base, whatever was appended before this start (aof.c, loadAppendOnlyFiles).
+    this.#rewrittenBytes = this.#bytesOf({ ...this.#manifest, increments: [] });
   }
 
   /** Notes which files there are; nothing is logged yet. */

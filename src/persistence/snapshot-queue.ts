@@ -53,7 +53,7 @@ const CHUNK_HEADER_BYTES = 8;
 const CHUNK_BYTES = 64 * 1024;
 
 /** Beyond this, those who change keys wait a little each time … */
-export const QUEUE_BYTES_MAX = 8 * 1024 * 1024;
+const QUEUE_BYTES_MAX = 8 * 1024 * 1024;
 /** … as they do while this much is kept of long strings that were changed or deleted … */
 export const HELD_BYTES_MAX = 32 * 1024 * 1024;
 const WAIT_MILLIS = 10;

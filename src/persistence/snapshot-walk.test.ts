@@ -144,7 +144,7 @@ function newBench(t: TestContext, seed: number, options: MutationOptions): Bench
 interface Snapshot {
   readonly sink?: CollectingSink;
   readonly accessFacts?: AccessFacts;
-  onSlice?(index: number): SliceVerdict;
+  readonly onSlice?: (index: number) => SliceVerdict;
 }
 
 /** A snapshot from cut to end; `onSlice` changes the keyspace meanwhile. */

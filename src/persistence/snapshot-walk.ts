@@ -57,7 +57,7 @@ export interface SnapshotRun {
   /** As `beginSnapshot` has given them. */
   readonly facts: SnapshotFacts;
   /** Called after each slice, without the lock. */
-  onSlice(progress: SnapshotProgress): SliceVerdict;
+  readonly onSlice: (progress: SnapshotProgress) => SliceVerdict;
 }
 
 export interface SnapshotResult {
@@ -142,7 +142,7 @@ export class SnapshotWalk implements EntryVisitor {
   }
 
   #slice(): void {
-    const { mutex, keyspace, clock, pause } = this.#parts;
+    const { mutex, keyspace, clock } = this.#parts;
     const contendedCount = mutex.contendedCount;
     mutex.lock();
     const start = clock.monotonicMicros();
@@ -161,7 +161,7 @@ export class SnapshotWalk implements EntryVisitor {
 
     if (!isWanted) return;
     const left = (end - start) * PAUSE_RATIO - (clock.monotonicMicros() - end);
-    if (left > 0) pause(left);
+    if (left > 0) this.#parts.pause(left);
   }
 
   // Under the lock ------------------------------------------------------------------------------------------

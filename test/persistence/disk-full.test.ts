@@ -5,9 +5,10 @@ import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { onEveryImplementation, forEachTransport } from '../support/implementations.ts';
-import { directoryFor, kill, saveDone, startOn } from '../support/persistent-server.ts';
+import { kill, saveDone, startOn } from '../support/persistent-server.ts';
 import type { RespClient } from '../support/resp-client.ts';
 import { infoField } from '../support/server-info.ts';
+import { temporaryDirectory } from '../support/temporary-directory.ts';
 import { waitUntil } from '../support/wait-until.ts';
 
 const DISK_BYTES = 4 * 1024 * 1024;
@@ -22,16 +23,17 @@ const SNAPSHOTS = ['--appendonly', 'no', '--save', '3600 1000000'];
 
 /** A file system of a few megabytes, or undefined where it cannot be mounted: then the test is skipped. */
 function smallDiskFor(context: TestContext): string | undefined {
-  const directory = directoryFor(context);
-  const { status, stderr, error } = spawnSync('mount', ['-t', 'tmpfs', '-o', `size=${DISK_BYTES}`, 'none', directory], {
-    encoding: 'utf8',
+  const directory = temporaryDirectory();
+  const { path } = directory;
+  const mountArgs = ['-t', 'tmpfs', '-o', `size=${DISK_BYTES}`, 'none', path];
+  const { status, stderr, error } = spawnSync('mount', mountArgs, { encoding: 'utf8' });
+  context.after(() => {
+    if (status === 0) spawnSync('umount', ['-l', path]);
+    directory.remove();
   });
-  if (status !== 0) {
-    context.skip(`a small tmpfs cannot be mounted: ${error?.message ?? stderr.trim()}`);
-    return undefined;
-  }
-  context.after(() => spawnSync('umount', ['-l', directory]));
-  return directory;
+  if (status === 0) return path;
+  context.skip(`a small tmpfs cannot be mounted: ${error?.message ?? stderr.trim()}`);
+  return undefined;
 }
 
 /** Keys are set one after the other; those that were acknowledged are counted. */
@@ -114,7 +116,7 @@ onEveryImplementation('a full disk and always: the server ends, nothing is lost'
 
   assert.deepEqual(refusals, refusals.map(() => undefined));
   assert.deepEqual(await server.exited, { code: 1, signal: null });
-  assert.match(server.output(), /No space left on device.*Exiting/);
+  assert.match(server.output(), /Can't recover from AOF write error when the AOF fsync policy is 'always'.*Exiting/);
   rmSync(filler);
 
   const second = await startOn(context, implementation, directory, ALWAYS);

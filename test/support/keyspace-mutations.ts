@@ -89,10 +89,10 @@ export class Mutator {
     this.#random
       .pickWeighted([
         { weight: 10, run: () => void this.#set(database, name) },
-        { weight: 10, run: () => void this.#overwrite(database, entry) },
-        { weight: 10, run: () => void this.#edit(database, entry, strings.length(entry)) },
-        { weight: 10, run: () => void this.#append(database, entry) },
-        { weight: 3, run: () => void this.#edit(database, entry, this.#random.integer(0, 3000)) },
+        { weight: 10, run: () => this.#overwrite(database, entry) },
+        { weight: 10, run: () => this.#edit(database, entry, strings.length(entry)) },
+        { weight: 10, run: () => this.#append(database, entry) },
+        { weight: 3, run: () => this.#edit(database, entry, this.#random.integer(0, 3000)) },
         {
           weight: 8,
           run: () => void database.setExpiry(entry, this.#keyspace.now + this.#random.integer(0, 50)),

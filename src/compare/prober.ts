@@ -1,8 +1,8 @@
 /** Sends PING, GET and SET in turn, one at a time, and keeps how long each took; a process of its own. */
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { workerAnswer, workerJob } from '../load.ts';
-import { encodeCommand, RespConnection } from '../resp.ts';
+import { workerAnswer, workerJob } from './worker-process.ts';
+import { encodeCommand, RespConnection } from './resp.ts';
 
 export interface ProbeJob {
   readonly port: number;
