@@ -1,6 +1,9 @@
 /** Load generators: redis-benchmark where it is installed, else a small one of our own. */
-import { fork, spawn } from 'node:child_process';
+import { spawn } from 'node:child_process';
+import { type LoadCommand, LoadClients } from '../src/compare/load.ts';
 import { installedVersion } from '../src/compare/servers.ts';
+
+const NANOS_PER_MILLI = 1e6;
 
 /** Tests of redis-benchmark that send what `-n` says and nothing else before. */
 export const TEST_NAMES = [
@@ -102,53 +105,31 @@ async function outputOf(program: string, args: readonly string[]): Promise<strin
   });
 }
 
+/** Tests that the own generator knows: their command, and what comes with it. */
+const OWN_COMMANDS: Partial<Record<TestName, LoadCommand>> = {
+  get: { name: 'GET', keyPrefix: 'key:', hasValue: false, weight: 1 },
+  set: { name: 'SET', keyPrefix: 'key:', hasValue: true, weight: 1 },
+  incr: { name: 'INCR', keyPrefix: 'counter:', hasValue: false, weight: 1 },
+  lpush: { name: 'LPUSH', keyPrefix: 'list:', hasValue: true, weight: 1 },
+  sadd: { name: 'SADD', keyPrefix: 'set:', hasValue: true, weight: 1 },
+};
+
 async function runOwnGenerator(load: Load): Promise<LoadResult> {
-  const child = startWorker<Load, LoadResult>(new URL('./load-worker.js', import.meta.url), load);
-  return child.result;
-}
-
-export interface Worker<Result> {
-  /** Its answer; rejects when it ends without one. */
-  readonly result: Promise<Result>;
-  readonly pid: number;
-  /** Asks it to finish and to answer. */
-  readonly finish: () => void;
-}
-
-/** Starts a script in a process of its own that gets `job` and sends one answer. */
-export function startWorker<Job extends object, Result>(script: URL, job: Job): Worker<Result> {
-  const child = fork(script, { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
-  const result = new Promise<Result>((resolve, reject) => {
-    child.once('message', (message) => resolve(message as Result));
-    child.once('error', reject);
-    child.once('exit', (code) =>
-      reject(new Error(`${script.pathname} ended with ${code} before it answered`)),
-    );
-  });
-  // It may fail long before anyone awaits it; the failure is reported there.
-  result.catch(() => undefined);
-  child.send(job);
-  return {
-    result,
-    pid: child.pid ?? 0,
-    finish: () => {
-      if (child.connected) child.send('finish');
-    },
-  };
-}
-
-/** The worker's side of `startWorker`. */
-export function workerJob<Job>(): Promise<{ readonly job: Job; readonly finished: Promise<void> }> {
-  process.once('disconnect', () => process.exit(1));
-  return new Promise((resolve) => {
-    process.once('message', (job) => {
-      const finished = new Promise<void>((done) => process.once('message', () => done()));
-      resolve({ job: job as Job, finished });
-    });
-  });
-}
-
-/** Ends the worker with its answer. */
-export function workerAnswer(result: object): void {
-  process.send?.(result, () => process.exit(0));
+  const command = OWN_COMMANDS[load.test];
+  if (command === undefined) throw new Error(`test ${load.test} needs redis-benchmark`);
+  const { port, clientsCount, requestsCount, ...run } = load;
+  const clients = await LoadClients.open(port, clientsCount, 1);
+  try {
+    const figures = await clients.run({ ...run, commands: [command], requestsMax: requestsCount });
+    const millis = (percent: number): number => figures.histogram.percentile(percent) / NANOS_PER_MILLI;
+    return {
+      requestsPerSecond: figures.requestsPerSecond,
+      p50Millis: millis(50),
+      p99Millis: millis(99),
+      p999Millis: millis(99.9),
+      maxMillis: figures.histogram.max / NANOS_PER_MILLI,
+    };
+  } finally {
+    await clients.close();
+  }
 }

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { mock, test } from 'node:test';
-import { type Cell, checkTargets, median, percentile } from './report.ts';
+import { type Cell, checkTargets } from './report.ts';
 
 function cell(changes: Partial<Cell>): Cell {
   return {
@@ -28,13 +28,6 @@ function passes(...cells: readonly Cell[]): boolean {
     log.mock.restore();
   }
 }
-
-test('median and percentile', () => {
-  assert.equal(median([3, 1, 2]), 2);
-  assert.equal(median([4, 1, 3, 2]), 2.5);
-  assert.equal(percentile([1, 2, 3, 4], 50), 3);
-  assert.equal(percentile([1, 2, 3, 4], 100), 4);
-});
 
 test('the check compares the right cells, the limit included', () => {
   assert.equal(passes(cell({})), true);

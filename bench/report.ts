@@ -1,65 +1,12 @@
-/** What the bench prints and writes: tables, JSON, and the comparison with the targets. */
+/** What the bench prints and writes: its table, JSON, and the comparison with the targets. */
 import { writeFileSync } from 'node:fs';
+import { fixed, printTable } from '../src/compare/terminal.ts';
 import type { TestName } from './load.ts';
 import { describeMachine, type Variant } from '../src/compare/servers.ts';
-
-/** A line of a table; all lines of one table have the same columns. */
-export type Row = Readonly<Record<string, string | number>>;
-
-/** Prints rows under a heading, numbers right-aligned. */
-export function printTable(title: string, rows: readonly Row[]): void {
-  const columns = Object.keys(rows[0] ?? {});
-  const widths = columns.map((name) => Math.max(name.length, ...rows.map((row) => `${row[name]}`.length)));
-  const line = (cells: readonly (string | number)[], numeric: (index: number) => boolean): string =>
-    cells
-      .map((cell, index) => {
-        const width = widths[index] ?? 0;
-        return numeric(index) ? `${cell}`.padStart(width) : `${cell}`.padEnd(width);
-      })
-      .join('  ')
-      .trimEnd();
-  const isNumeric = (index: number): boolean => /^[-\d.,]+$/.test(`${rows[0]?.[columns[index] ?? '']}`);
-
-  console.log(`\n${title}`);
-  console.log(line(columns, isNumeric));
-  console.log(widths.map((width) => '-'.repeat(width)).join('  '));
-  for (const row of rows)
-    console.log(
-      line(
-        columns.map((name) => row[name] ?? ''),
-        isNumeric,
-      ),
-    );
-}
-
-/** Says on standard error what is being measured, so that standard output stays the report. */
-export function progress(text: string): void {
-  if (process.stderr.isTTY) process.stderr.write(`\r\u001b[K${text}`);
-}
 
 export function writeJson(file: string, scenario: string, data: unknown): void {
   const content = { scenario, date: new Date().toISOString(), machine: describeMachine(), data };
   writeFileSync(file, `${JSON.stringify(content, undefined, 2)}\n`);
-}
-
-export function median(values: readonly number[]): number {
-  const sorted = [...values].sort((left, right) => left - right);
-  const middle = sorted.length >> 1;
-  const upper = sorted[middle] ?? NaN;
-  return sorted.length % 2 === 1 ? upper : ((sorted[middle - 1] ?? NaN) + upper) / 2;
-}
-
-/** Value below which `percent` of the sorted samples lie. */
-export function percentile(sorted: readonly number[], percent: number): number {
-  return sorted[Math.min(sorted.length - 1, Math.floor((sorted.length * percent) / 100))] ?? NaN;
-}
-
-export function fixed(value: number, digits: number): string {
-  return Number.isFinite(value) ? value.toFixed(digits) : '-';
-}
-
-export function megabytes(bytes: number): string {
-  return fixed(bytes / 1024 / 1024, 1);
 }
 
 /** One server in one test: medians over the rounds. */

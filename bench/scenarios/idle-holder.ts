@@ -1,5 +1,5 @@
 /** Opens connections, says one PING on each, and holds them until told to finish; a process of its own. */
-import { workerJob } from '../load.ts';
+import { workerJob } from '../../src/compare/worker-process.ts';
 import { RespConnection } from '../../src/compare/resp.ts';
 
 export interface IdleJob {

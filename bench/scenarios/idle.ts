@@ -1,7 +1,9 @@
 /** What ten thousand connections that do nothing cost the fifty that work, and what they weigh. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type LoadGenerator, startWorker } from '../load.ts';
-import { fixed, median, printTable, progress } from '../report.ts';
+import { startWorker } from '../../src/compare/worker-process.ts';
+import { type LoadGenerator } from '../load.ts';
+import { median } from '../../src/compare/statistics.ts';
+import { fixed, printTable, progress } from '../../src/compare/terminal.ts';
 import { fillKeys, RespConnection } from '../../src/compare/resp.ts';
 import { cpuMicrosBetween, type RunningServer, type Variant, withServer } from '../../src/compare/servers.ts';
 import type { IdleJob, IdleOpened } from './idle-holder.ts';

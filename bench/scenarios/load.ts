@@ -1,14 +1,11 @@
 /** How long single commands wait while another client loads many keys: growth and rehash stay hidden. */
-import { setPriority } from 'node:os';
-import { startWorker } from '../load.ts';
-import { fixed, percentile, printTable, progress } from '../report.ts';
+import { sortedMicros, startProbe } from '../../src/compare/probe.ts';
+import type { ProbeResult } from '../../src/compare/prober.ts';
+import { countBySteps, percentile, WAIT_STEPS_MICROS } from '../../src/compare/statistics.ts';
+import { fixed, printTable, progress } from '../../src/compare/terminal.ts';
 import { fillKeys, RespConnection } from '../../src/compare/resp.ts';
 import { readInfo, type Variant, withServer } from '../../src/compare/servers.ts';
-import type { ProbeJob, ProbeResult } from '../../src/compare/prober.ts';
 
-/** Steps of the histogram: one, two, five to the decade, from 10 microseconds to a second. */
-const BUCKET_MICROS = [10, 100, 1000, 10_000, 100_000].flatMap((decade) => [decade, decade * 2, decade * 5]);
-const PROBER_PRIORITY = -10;
 const VALUE_BYTES = 3;
 
 interface LoadFigures extends ProbeResult {
@@ -34,16 +31,16 @@ export async function runLoadScenario(
 
 async function measure(variant: Variant, keysCount: number): Promise<LoadFigures> {
   return withServer(variant, {}, async (server) => {
-    const job: ProbeJob = { port: server.port, intervalMillis: 1 };
-    const prober = startWorker<ProbeJob, ProbeResult>(new URL('./prober.js', import.meta.url), job);
-    preferProber(prober.pid);
+    const probe = startProbe(server.port);
+    if (!probe.isPreferred) {
+      console.log('note: the prober may not raise its priority; long waits may be its own');
+    }
 
     const connection = await RespConnection.open(server.port);
     const begin = performance.now();
     await fillKeys(connection, { count: keysCount, valueBytes: VALUE_BYTES });
     const seconds = (performance.now() - begin) / 1000;
-    prober.finish();
-    const result = await prober.result;
+    const result = await probe.finish();
     const longest = [...(await readInfo(connection))].filter(([name]) => /longest/.test(name));
     connection.close();
     return {
@@ -53,15 +50,6 @@ async function measure(variant: Variant, keysCount: number): Promise<LoadFigures
       ...result,
     };
   });
-}
-
-/** With fewer cores than processes the prober would measure its own wait for a core. */
-function preferProber(pid: number): void {
-  try {
-    setPriority(pid, PROBER_PRIORITY);
-  } catch {
-    console.log('note: the prober may not raise its priority; long waits may be its own');
-  }
 }
 
 function print(figures: readonly LoadFigures[], keysCount: number): void {
@@ -84,23 +72,18 @@ function print(figures: readonly LoadFigures[], keysCount: number): void {
   });
   printTable(`Single commands while ${keysCount} keys are loaded`, summary);
 
-  const histogram = [...BUCKET_MICROS, Infinity].map((limit, index) => {
-    const floor = BUCKET_MICROS[index - 1] ?? 0;
-    const counts = figures.map((figure) => [
-      figure.server,
-      sortedMicros(figure).filter((micros) => micros > floor && micros <= limit).length,
-    ]);
+  const counts = figures.map((figure) => ({
+    server: figure.server,
+    bySteps: countBySteps(sortedMicros(figure), WAIT_STEPS_MICROS),
+  }));
+  const histogram = [...WAIT_STEPS_MICROS, Infinity].map((limit, index) => {
+    const floor = WAIT_STEPS_MICROS[index - 1] ?? 0;
     const label = Number.isFinite(limit) ? `<= ${limit / 1000} ms` : `> ${floor / 1000} ms`;
-    return { latency: label, ...(Object.fromEntries(counts) as Record<string, number>) };
+    const columns = counts.map(({ server, bySteps }) => [server, bySteps[index] ?? 0] as const);
+    return { latency: label, ...(Object.fromEntries(columns) as Record<string, number>) };
   });
   printTable('Probes by latency', histogram);
   for (const { server, longest } of figures) {
     for (const [name, value] of Object.entries(longest)) console.log(`${server} INFO ${name}: ${value}`);
   }
-}
-
-function sortedMicros(figure: ProbeResult): number[] {
-  return Object.values(figure.latencyMicros)
-    .flat()
-    .sort((left, right) => left - right);
 }

@@ -3,7 +3,7 @@
  * resident size must not pass its earlier peak) and whether it goes back to the system.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { fixed, megabytes, printTable, progress } from '../report.ts';
+import { fixed, megabytes, printTable, progress } from '../../src/compare/terminal.ts';
 import { CommandTemplate, fillKeys, RespConnection } from '../../src/compare/resp.ts';
 import { readInfo, type RunningServer, type Variant, withServer } from '../../src/compare/servers.ts';
 

@@ -2,17 +2,17 @@
  * What a snapshot in the background costs the clients: a full load of SETs over a large keyspace, alone and
  * while the server saves over and over, in turn; beside it a prober that looks for pauses.
  */
-import { setTimeout as sleep } from 'node:timers/promises';
-import { startWorker, type LoadGenerator, type LoadResult } from '../load.ts';
-import { fixed, median, megabytes, percentile, printTable, progress } from '../report.ts';
+import { type BackgroundJob, BGREWRITEAOF, BGSAVE, repeatJob } from '../../src/compare/background-job.ts';
+import { sortedMicros, startProbe } from '../../src/compare/probe.ts';
+import { type LoadGenerator, type LoadResult } from '../load.ts';
+import { median, percentile } from '../../src/compare/statistics.ts';
+import { fixed, megabytes, printTable, progress } from '../../src/compare/terminal.ts';
 import { fillKeys, RespConnection } from '../../src/compare/resp.ts';
-import { readInfo, type RunningServer, type Variant, withServer } from '../../src/compare/servers.ts';
-import type { ProbeJob, ProbeResult } from '../../src/compare/prober.ts';
+import { type RunningServer, type Variant, withServer } from '../../src/compare/servers.ts';
 
 const VALUE_BYTES = 3;
 const CLIENTS = 50;
 const PIPELINE = 16;
-const POLL_MILLIS = 20;
 
 export interface SaveOptions {
   readonly servers: readonly Variant[];
@@ -23,27 +23,15 @@ export interface SaveOptions {
   readonly requestsCount: number;
 }
 
-/** A background job: how it is asked for, and the server options it needs. */
+/** A job, and the server options it needs. */
 interface Kind {
-  readonly command: 'BGSAVE' | 'BGREWRITEAOF';
-  readonly busyField: string;
-  readonly copiedField: string;
+  readonly job: BackgroundJob;
   readonly extra: readonly string[];
 }
 
 const KINDS: readonly Kind[] = [
-  {
-    command: 'BGSAVE',
-    busyField: 'rdb_bgsave_in_progress',
-    copiedField: 'rdb_last_cow_size',
-    extra: ['--dbfilename', 'dump.rdb'],
-  },
-  {
-    command: 'BGREWRITEAOF',
-    busyField: 'aof_rewrite_in_progress',
-    copiedField: 'aof_last_cow_size',
-    extra: ['--appendonly', 'yes', '--auto-aof-rewrite-percentage', '0'],
-  },
+  { job: BGSAVE, extra: ['--dbfilename', 'dump.rdb'] },
+  { job: BGREWRITEAOF, extra: ['--appendonly', 'yes', '--auto-aof-rewrite-percentage', '0'] },
 ];
 
 /** One window of load. */
@@ -88,22 +76,21 @@ async function measure(variant: Variant, kind: Kind, options: SaveOptions): Prom
     const jobSeconds: number[] = [];
     let growthBytes = 0;
     for (let round = 0; round < options.roundsCount; round++) {
-      progress(`${variant}: ${kind.command}, round ${round + 1} of ${options.roundsCount}`);
+      progress(`${variant}: ${kind.job.command}, round ${round + 1} of ${options.roundsCount}`);
       alone.push(await runWindow(server, options));
-      const saver = saveOverAndOver(server, kind);
+      const saver = repeatJob(server, kind.job);
       saving.push(await runWindow(server, options));
       const { seconds, peakBytes, copiedBytes } = await saver.stop();
       jobSeconds.push(...seconds);
       growthBytes = Math.max(growthBytes, peakBytes - residentBytes + copiedBytes);
     }
     connection.close();
-    return { server: variant, command: kind.command, alone, saving, jobSeconds, residentBytes, growthBytes };
+    return { server: variant, command: kind.job.command, alone, saving, jobSeconds, residentBytes, growthBytes };
   });
 }
 
 async function runWindow(server: RunningServer, options: SaveOptions): Promise<Window> {
-  const job: ProbeJob = { port: server.port, intervalMillis: 1 };
-  const prober = startWorker<ProbeJob, ProbeResult>(new URL('./prober.js', import.meta.url), job);
+  const probe = startProbe(server.port);
   const result = await options.generator.run({
     port: server.port,
     test: 'set',
@@ -113,49 +100,13 @@ async function runWindow(server: RunningServer, options: SaveOptions): Promise<W
     valueBytes: VALUE_BYTES,
     keysCount: options.keysCount,
   });
-  prober.finish();
-  const { latencyMicros, ownDelayMaxMillis } = await prober.result;
-  const micros = Object.values(latencyMicros)
-    .flat()
-    .sort((left, right) => left - right);
+  const probed = await probe.finish();
+  const micros = sortedMicros(probed);
   return {
     ...result,
     probeMaxMillis: (micros.at(-1) ?? NaN) / 1000,
     probeP999Millis: percentile(micros, 99.9) / 1000,
-    proberDelayMillis: ownDelayMaxMillis,
-  };
-}
-
-/** Asks for the job again as soon as it has ended, until it is stopped. */
-function saveOverAndOver(server: RunningServer, kind: Kind) {
-  let isWanted = true;
-  const seconds: number[] = [];
-  let peakBytes = 0;
-  let copiedBytes = 0;
-
-  const run = async (): Promise<void> => {
-    const connection = await RespConnection.open(server.port);
-    while (isWanted) {
-      const begin = performance.now();
-      await connection.command(kind.command);
-      for (;;) {
-        await sleep(POLL_MILLIS);
-        peakBytes = Math.max(peakBytes, server.residentBytes().now);
-        const info = await readInfo(connection, 'persistence');
-        copiedBytes = Math.max(copiedBytes, Number(info.get(kind.copiedField)));
-        if (info.get(kind.busyField) === '0') break;
-      }
-      seconds.push((performance.now() - begin) / 1000);
-    }
-    connection.close();
-  };
-  const done = run();
-  return {
-    stop: async () => {
-      isWanted = false;
-      await done;
-      return { seconds, peakBytes, copiedBytes };
-    },
+    proberDelayMillis: probed.ownDelayMaxMillis,
   };
 }
 

@@ -1,5 +1,6 @@
 /** Time from spawn to the first PONG. */
-import { fixed, median, printTable } from '../report.ts';
+import { median } from '../../src/compare/statistics.ts';
+import { fixed, printTable } from '../../src/compare/terminal.ts';
 import { cpuMicrosBetween, type Variant, withServer } from '../../src/compare/servers.ts';
 
 const NOTHING_YET = { tickMicros: 0, threadMicros: new Map<string, number>() };

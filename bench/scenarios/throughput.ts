@@ -3,7 +3,9 @@
  * machine does hits all of them alike; a ratio is formed within its round, then the median over the rounds.
  */
 import type { LoadGenerator, LoadResult, TestName } from '../load.ts';
-import { type Cell, median, progress } from '../report.ts';
+import { type Cell } from '../report.ts';
+import { median } from '../../src/compare/statistics.ts';
+import { progress } from '../../src/compare/terminal.ts';
 import { fillKeys, RespConnection } from '../../src/compare/resp.ts';
 import { cpuMicrosBetween, RunningServer, type Variant } from '../../src/compare/servers.ts';
 

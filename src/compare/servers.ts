@@ -8,7 +8,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { RespConnection } from './resp.ts';
 
-const MAIN = fileURLToPath(new URL('../src/main.js', import.meta.url));
+const MAIN = fileURLToPath(new URL('../main.js', import.meta.url));
 const START_MILLIS_MAX = 30_000;
 const STOP_MILLIS_MAX = 10_000;
 const POLL_MILLIS = 1;
@@ -16,9 +16,11 @@ const CLOCK_TICKS_PER_SECOND = 100;
 
 /** Command line before the options that every server shares. */
 const VARIANTS = {
+  eventloop: [process.execPath, MAIN, '--mode=eventloop'],
   epoll: [process.execPath, MAIN, '--io=epoll'],
   node: [process.execPath, MAIN, '--io=node'],
   threaded: [process.execPath, MAIN, '--mode=threaded'],
+  pool: [process.execPath, MAIN, '--mode=threaded', '--threads=2'],
   redis: ['redis-server'],
 } as const;
 
@@ -38,6 +40,22 @@ export interface StartOptions {
   readonly openFilesMax?: number;
   /** More options for the server's command line, the same for all. */
   readonly extra?: readonly string[];
+}
+
+/** A server that has not come up; `reason` is the last line it printed, without paths of this machine. */
+export class StartFailure extends Error {
+  readonly reason: string;
+
+  constructor(variant: Variant, { output, directory }: StartedProcess) {
+    const text = output.text.replaceAll(directory, 'its directory').trim();
+    super(`${variant} does not start:\n${text}`);
+    this.reason = text.split('\n').at(-1) ?? '';
+  }
+}
+
+/** The options that tell a variant from the others. */
+export function variantOptions(variant: Variant): string {
+  return VARIANTS[variant].filter((word) => word.startsWith('--')).join(' ');
 }
 
 /** Version of a program that answers `--version`, or undefined when it is not installed. */
@@ -100,7 +118,7 @@ export class RunningServer {
     const begin = performance.now();
     const started = spawnServer(variant, port, options);
     try {
-      await firstPong(started, begin);
+      await firstPong(variant, started, begin);
     } catch (error) {
       started.child.kill('SIGKILL');
       rmSync(started.directory, { recursive: true, force: true });
@@ -132,10 +150,16 @@ export class RunningServer {
 
   /** Resident memory in bytes, and the most it ever was. */
   residentBytes(): { readonly now: number; readonly peak: number } {
+    return { now: this.#statusField('VmRSS') * 1024, peak: this.#statusField('VmHWM') * 1024 };
+  }
+
+  threadsCount(): number {
+    return this.#statusField('Threads');
+  }
+
+  #statusField(name: string): number {
     const status = readFileSync(`/proc/${this.pid}/status`, 'utf8');
-    const field = (name: string): number =>
-      Number(new RegExp(`^${name}:\\s*(\\d+)`, 'm').exec(status)?.[1]) * 1024;
-    return { now: field('VmRSS'), peak: field('VmHWM') };
+    return Number(new RegExp(`^${name}:\\s*(\\d+)`, 'm').exec(status)?.[1]);
   }
 
   cpu(): CpuReading {
@@ -199,7 +223,7 @@ function spawnServer(variant: Variant, port: number, options: StartOptions): Sta
   return { child, port, directory, output };
 }
 
-async function firstPong(started: StartedProcess, begin: number): Promise<void> {
+async function firstPong(variant: Variant, started: StartedProcess, begin: number): Promise<void> {
   for (;;) {
     try {
       const connection = await RespConnection.open(started.port);
@@ -209,7 +233,7 @@ async function firstPong(started: StartedProcess, begin: number): Promise<void> 
     } catch {
       const ended = started.child.exitCode !== null || started.child.signalCode !== null;
       if (ended || started.child.pid === undefined || performance.now() - begin > START_MILLIS_MAX) {
-        throw new Error(`${started.child.spawnargs.join(' ')} does not answer:\n${started.output.text}`);
+        throw new StartFailure(variant, started);
       }
       await sleep(POLL_MILLIS);
     }

@@ -24,7 +24,8 @@ export function countBySteps(samples: readonly number[], steps: readonly number[
   const counts = new Array<number>(steps.length + 1).fill(0);
   for (const sample of samples) {
     const index = steps.findIndex((step) => sample <= step);
-    counts[index === -1 ? steps.length : index]! += 1;
+    const slot = index === -1 ? steps.length : index;
+    counts[slot] = (counts[slot] ?? 0) + 1;
   }
   return counts;
 }

@@ -12,6 +12,7 @@ export const CONTROL_SEGMENT_COUNT = 0;
 /** Root references of the persistence layer: see the other roots below. */
 export const CONTROL_ROOT_SNAPSHOT = 1;
 export const CONTROL_ROOT_PERSISTENCE = 2;
+export const CONTROL_ROOT_LOG = 3;
 /** Raised by whoever changes the configuration; threads reload when it moved (atomic read). */
 export const CONTROL_CONFIG_VERSION = 8;
 /** Root references: each layer finds its own header block here. */
@@ -46,6 +47,9 @@ export const CONTROL_CLASS_SPANS = 448;
 // Mutex (mutex.ts): state, owner thread, starving waiters (atomic), then statistics: words 512 – 543, two
 // cache lines, so that threads that spin on the state do not slow down who works with the words above.
 export const CONTROL_MUTEX = 512;
+
+// The append-only file's own mutex: words 576 – 607.
+export const CONTROL_LOG_MUTEX = 576;
 
 // Engine state: words 1024 – 10,239, named in engine/shared-state.ts.
 export const CONTROL_ENGINE = 1024;

@@ -111,6 +111,15 @@ export class Mutex {
     }
   }
 
+  get threadNumber(): number {
+    return this.#threadNumber;
+  }
+
+  /** True when this thread holds the lock. */
+  get isMine(): boolean {
+    return this.#words[this.#owner] === this.#threadNumber;
+  }
+
   /** Thread number of the holder, 0 when free. */
   owner(): number {
     return Atomics.load(this.#words, this.#owner);

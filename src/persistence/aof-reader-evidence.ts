@@ -93,7 +93,7 @@ function* annotationLines(
   fd: Descriptor,
   { prefix, start, size }: { prefix: string; start: number; size: number },
 ): Generator<{ readonly text: string; readonly start: number }> {
-  const window = Buffer.allocUnsafeSlow(WINDOW_BYTES);
+  const window = Buffer.allocUnsafeSlow(Math.min(WINDOW_BYTES, size - start));
   // Windows overlap by the longest line, so that each is whole in one of them.
   for (let base = start; base < size; base += WINDOW_BYTES - ANNOTATION_BYTES_MAX) {
     const filled = readFully(disk, fd, { target: window, start: 0, end: window.length, position: base });

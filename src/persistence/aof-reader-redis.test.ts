@@ -21,6 +21,7 @@ import { AofReader, beginsWithSnapshot } from './aof-reader.ts';
 import { AofWriter } from './aof-writer.ts';
 import { DiskError } from './disk.ts';
 import { nodeDisk } from './node-disk.ts';
+import { logMemory } from '../../test/support/log-memory.ts';
 
 const skip = redisSkipReason();
 const POLL_MILLIS = 10;
@@ -44,7 +45,12 @@ function withDirectory(run: (paths: AofPaths) => Promise<void> | void): () => Pr
 function writeOwn(paths: AofPaths): string {
   createAofDirectory(nodeDisk, paths);
   const file = nextIncrement(EMPTY_MANIFEST, paths.fileName);
-  const writer = new AofWriter({ disk: nodeDisk, background: NO_BACKGROUND, policy: 'always' });
+  const writer = new AofWriter({
+    ...logMemory(),
+    disk: nodeDisk,
+    background: NO_BACKGROUND,
+    policy: 'always',
+  });
   writer.timestampEnabled = true;
   writer.open(paths.of(file));
   persistManifest(nodeDisk, paths, withIncrement(EMPTY_MANIFEST, file));

@@ -7,9 +7,10 @@ import { ManualClock } from '../util/clock.ts';
 import { seededRandom } from '../util/random.ts';
 import { formatChecksum, parseAnnotation } from './aof-annotations.ts';
 import { AofReader, beginsWithSnapshot, truncateFile, type AofEnd } from './aof-reader.ts';
-import { AofEncoder, syncedMark } from './aof-writer-encoder.ts';
+import { AofEncoder, syncedMark, seal } from './aof-writer-encoder.ts';
 import { AofWriter } from './aof-writer.ts';
 import { SimulatedDisk } from './simulated-disk.ts';
+import { logMemory, newSharedLog, pendingBytes } from '../../test/support/log-memory.ts';
 
 const PATH = '/file.aof';
 const NO_BACKGROUND = { start: () => undefined, poll: () => 'done' as const };
@@ -46,7 +47,7 @@ function record(...args: string[]): string {
 function ownFile(policy: 'always' | 'no'): { bytes: Buffer; groupEnds: number[]; commands: string[] } {
   const disk = new SimulatedDisk();
   const clock = new ManualClock(1_700_000_000_000);
-  const writer = new AofWriter({ disk, background: NO_BACKGROUND, policy, clock });
+  const writer = new AofWriter({ ...logMemory(), disk, background: NO_BACKGROUND, policy, clock });
   writer.open(PATH);
   const commands: string[] = [];
   const groupEnds = [writer.size];
@@ -174,7 +175,7 @@ for (const policy of ['always', 'no'] as const) {
 
 test('a file that was closed properly vouches for its last group', () => {
   const disk = new SimulatedDisk();
-  const writer = new AofWriter({ disk, background: NO_BACKGROUND, policy: 'no' });
+  const writer = new AofWriter({ ...logMemory(), disk, background: NO_BACKGROUND, policy: 'no' });
   writer.open(PATH);
   writer.append(0, Request.of([Buffer.from('SET'), Buffer.from('key'), Buffer.from('value')]));
   assert.equal(writer.close(), 'written');
@@ -200,15 +201,16 @@ test('a real Redis may go on with a file of ours, even with one that was torn', 
 });
 
 test('reading stops before the first later timestamp', () => {
-  const encoder = new AofEncoder();
+  const shared = newSharedLog();
+  const encoder = new AofEncoder(shared);
   const ends: number[] = [];
   for (const seconds of [100, 101, 105]) {
     encoder.setTimestamp(seconds);
     encoder.append(0, Request.of([Buffer.from('SET'), Buffer.from('at'), Buffer.from(String(seconds))]));
-    encoder.seal();
-    ends.push(encoder.position);
+    seal(shared.pending);
+    ends.push(shared.pending.length);
   }
-  const bytes = Buffer.from(encoder.buffer.subarray(0, encoder.position));
+  const bytes = pendingBytes(shared);
   const { commands, end } = read(bytes, { untilSeconds: 104 });
   assert.deepEqual(withoutSelect(commands), ['SET at 100', 'SET at 101']);
   assert.deepEqual(end, { kind: 'timestamp', offset: ends[1] });
@@ -221,12 +223,13 @@ test('values larger than what is read at once', () => {
     fc.property(fc.array(fc.integer({ min: 0, max: 3_000_000 }), { maxLength: 4 }), (lengths) => {
       const random = seededRandom(lengths.length);
       const values = lengths.map((length) => Buffer.alloc(length, random.nextUint32() & 0xff));
-      const encoder = new AofEncoder();
+      const shared = newSharedLog();
+      const encoder = new AofEncoder(shared);
       for (const value of values)
         encoder.append(0, Request.of([Buffer.from('SET'), Buffer.from('k'), value]));
-      if (lengths.length % 2 === 0) encoder.seal();
+      if (lengths.length % 2 === 0) seal(shared.pending);
       const disk = new SimulatedDisk();
-      disk.plant(PATH, encoder.buffer.subarray(0, encoder.position));
+      disk.plant(PATH, pendingBytes(shared));
       const reader = new AofReader({ disk, path: PATH });
       const found: Buffer[] = [];
       while (reader.next()) if (reader.request.count === 3) found.push(Buffer.from(reader.request.borrow(2)));

@@ -24,7 +24,12 @@ function rewriteFrom(disk: Disk, fd: Descriptor, offset: number): void {
   const size = disk.size(fd);
   const chunk = Buffer.allocUnsafeSlow(Math.min(CHUNK_BYTES, size - offset));
   for (let position = offset; position < size;) {
-    const end = readFully(disk, fd, { target: chunk, start: 0, end: Math.min(chunk.length, size - position), position });
+    const end = readFully(disk, fd, {
+      target: chunk,
+      start: 0,
+      end: Math.min(chunk.length, size - position),
+      position,
+    });
     for (let start = 0; start < end;) start += disk.writeAt(fd, chunk, start, end, position + start);
     position += end;
   }

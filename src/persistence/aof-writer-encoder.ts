@@ -8,31 +8,27 @@
  * selects a database is spelt in lower case: real Redis writes `SELECT` as its first record whenever it goes
  * on with a file, which tells a reader where our groups end and its own, unchecked records begin.
  *
- *     buffer    0 ≤ groupStart ≤ position ≤ buffer.length
- *               └ sealed ─┘└ open group ┘
+ * The bytes go to the pending buffer that all threads share (aof-writer-shared.ts), under the store's lock.
  */
 import type { Request } from '../protocol/request.ts';
 import { copyBytes } from '../util/bytes.ts';
 import { crc64 } from '../util/crc64.ts';
 import { writeInteger } from '../util/numbers.ts';
 import { formatChecksum, formatSynced, formatTimestamp } from './aof-annotations.ts';
+import { LOG_DATABASE, LOG_IN_MULTI, type LogBuffer, type SharedLog } from './aof-writer-shared.ts';
 
-const INITIAL_BYTES = 64 * 1024;
-/** After a flush that needed more, the buffer goes back to its first size. */
-const KEPT_BYTES_MAX = 1024 * 1024;
-/** Longest `*count` or `$length` line with the CRLF that may precede it. */
-const HEADER_BYTES_MAX = 32;
+/** Longest `*count` or `$length` line, and the CRLF behind an argument. */
+const HEADER_BYTES_MAX = 24;
+/** Longest checksum line: there is always room for it behind the records. */
+const CHECKSUM_BYTES_MAX = 64;
 
 const ASTERISK = 42;
 const DOLLAR = 36;
 const CR = 13;
 const LF = 10;
 
-const MULTI_RECORD = Buffer.from('*1\r\n$5\r\nMULTI\r\n');
-const EXEC_RECORD = Buffer.from('*1\r\n$4\r\nEXEC\r\n');
-
-const NO_DATABASE = -1;
-const NO_TIMESTAMP = -1;
+const MULTI_RECORD = '*1\r\n$5\r\nMULTI\r\n';
+const EXEC_RECORD = '*1\r\n$4\r\nEXEC\r\n';
 
 /** A group without commands: the file is on disk up to `offset`. */
 export function syncedMark(offset: number): Buffer {
@@ -41,151 +37,117 @@ export function syncedMark(offset: number): Buffer {
   return Buffer.concat([line, Buffer.from(checksum)]);
 }
 
+/** Ends the buffer's open group, if there is one, with its checksum. */
+export function seal(buffer: LogBuffer): void {
+  if (!buffer.hasOpenGroup) return;
+  const { bytes, groupStart, end } = buffer;
+  const crc = crc64(0n, bytes, groupStart, end);
+  appendText(buffer, formatChecksum(crc, end - groupStart), 0);
+  buffer.closeGroup();
+}
+
+/** There is room behind it for the checksum, whose writer may not be allowed to allocate any more. */
+function appendText(buffer: LogBuffer, ascii: string, spareBytes = CHECKSUM_BYTES_MAX): void {
+  const position = buffer.reserve(ascii.length + spareBytes);
+  const { bytes } = buffer;
+  for (let i = 0; i < ascii.length; i++) bytes[position + i] = ascii.charCodeAt(i);
+  buffer.advance(ascii.length);
+}
+
 export class AofEncoder {
-  buffer: Buffer = Buffer.allocUnsafeSlow(INITIAL_BYTES);
-  position = 0;
-  /** Where the open group begins; everything before is sealed. */
-  #groupStart = 0;
-  #database = NO_DATABASE;
-  #isInMulti = false;
-  #lastTimestamp = NO_TIMESTAMP;
-  #syncedOffset = 0;
-  #announcedOffset = 0;
+  readonly #shared: SharedLog;
+  readonly #pending: LogBuffer;
 
-  /** For a newly opened file, which begins or goes on with a mark: its first group selects a database. */
-  beginFile(syncedOffset: number): void {
-    this.#database = NO_DATABASE;
-    this.#lastTimestamp = NO_TIMESTAMP;
-    this.#syncedOffset = syncedOffset;
-    this.#announcedOffset = syncedOffset;
-  }
-
-  /** The file is on disk up to this offset: the next group will say so. */
-  noteSynced(offset: number): void {
-    if (offset > this.#syncedOffset) this.#syncedOffset = offset;
-  }
-
-  /** Whether commands wait for a seal. */
-  get hasOpenGroup(): boolean {
-    return this.position > this.#groupStart;
+  constructor(shared: SharedLog) {
+    this.#shared = shared;
+    this.#pending = shared.pending;
   }
 
   append(database: number, request: Request): void {
     this.#openGroup();
-    this.#select(database);
+    if (database !== this.#shared.get(LOG_DATABASE)) this.#select(database);
     const { buffer: source, starts, ends, count } = request;
-    this.#header(ASTERISK, count);
+    let room = HEADER_BYTES_MAX + CHECKSUM_BYTES_MAX;
+    for (let i = 0; i < count; i++) room += HEADER_BYTES_MAX + (ends[i]! - starts[i]!);
+    const from = this.#pending.reserve(room);
+    const { bytes } = this.#pending;
+    let position = writeHeader(bytes, from, ASTERISK, count);
     for (let i = 0; i < count; i++) {
       const start = starts[i]!;
       const end = ends[i]!;
-      this.#header(DOLLAR, end - start);
-      this.#reserve(end - start + 2);
-      const position = copyBytes(this.buffer, this.position, source, start, end);
-      this.buffer[position] = CR;
-      this.buffer[position + 1] = LF;
-      this.position = position + 2;
+      position = writeHeader(bytes, position, DOLLAR, end - start);
+      position = copyBytes(bytes, position, source, start, end);
+      bytes[position] = CR;
+      bytes[position + 1] = LF;
+      position += 2;
     }
+    this.#pending.advance(position - from);
+    this.#shared.setDouble('appended', this.#shared.double('appended') + (position - from));
   }
 
   /** What follows until `exec` is one unit, and stays in one group. */
   multi(database: number): void {
     this.#openGroup();
-    this.#select(database);
-    this.#copy(MULTI_RECORD);
-    this.#isInMulti = true;
+    if (database !== this.#shared.get(LOG_DATABASE)) this.#select(database);
+    this.#record(MULTI_RECORD);
+    this.#shared.set(LOG_IN_MULTI, 1);
   }
 
   exec(): void {
-    this.#copy(EXEC_RECORD);
-    this.#isInMulti = false;
+    this.#record(EXEC_RECORD);
+    this.#shared.set(LOG_IN_MULTI, 0);
+  }
+
+  /** A transaction is open: nothing may be flushed. */
+  get isInMulti(): boolean {
+    return this.#shared.get(LOG_IN_MULTI) !== 0;
   }
 
   /**
    * The second in which the following commands run; a new one is noted in the file, at the start of a group.
    */
   setTimestamp(unixSeconds: number): void {
-    if (unixSeconds <= this.#lastTimestamp || this.#isInMulti) return;
-    this.seal();
-    this.#lastTimestamp = unixSeconds;
-    this.#text(formatTimestamp(unixSeconds));
+    if (unixSeconds <= this.#shared.double('lastTimestamp') || this.isInMulti) return;
+    seal(this.#pending);
+    this.#shared.setDouble('lastTimestamp', unixSeconds);
+    appendText(this.#pending, formatTimestamp(unixSeconds));
     this.#announceSynced();
   }
 
-  /** Ends the open group with its checksum. A transaction must not be open. */
-  seal(): void {
-    if (!this.hasOpenGroup) return;
-    if (this.#isInMulti) throw new Error('an AOF group must not end within MULTI');
-    const crc = crc64(0n, this.buffer, this.#groupStart, this.position);
-    this.#text(formatChecksum(crc, this.position - this.#groupStart));
-    this.#groupStart = this.position;
-  }
-
-  /** A group without commands: says that everything so far is synced. */
-  sealWithSynced(): void {
+  /** Adds a group without commands that says what is synced. */
+  appendSynced(): void {
     this.#openGroup();
-    this.seal();
-  }
-
-  /** Forgets the first bytes of what is sealed: they are in the file. */
-  consume(byteCount: number): void {
-    if (byteCount > this.#groupStart) throw new Error('only sealed bytes are written');
-    this.buffer.copyWithin(0, byteCount, this.position);
-    this.position -= byteCount;
-    this.#groupStart -= byteCount;
-    if (this.position === 0 && this.buffer.length > KEPT_BYTES_MAX) {
-      this.buffer = Buffer.allocUnsafeSlow(INITIAL_BYTES);
-    }
-  }
-
-  /** Forgets everything that is not in the file: a snapshot holds it. */
-  discard(): void {
-    this.#groupStart = this.position;
-    this.consume(this.position);
-    this.#isInMulti = false;
+    this.#shared.setDouble('appended', this.#shared.double('appended') + 1);
   }
 
   #openGroup(): void {
-    if (!this.hasOpenGroup) this.#announceSynced();
+    if (!this.#pending.hasOpenGroup) this.#announceSynced();
   }
 
+  /** Says how much of the file is synced, unless that was said before. */
   #announceSynced(): void {
-    if (this.#syncedOffset === this.#announcedOffset) return;
-    this.#announcedOffset = this.#syncedOffset;
-    this.#text(formatSynced(this.#syncedOffset));
+    const synced = this.#shared.double('syncedSize');
+    if (synced <= this.#shared.double('announcedOffset')) return;
+    this.#shared.setDouble('announcedOffset', synced);
+    appendText(this.#pending, formatSynced(synced));
   }
 
   #select(database: number): void {
-    if (database === this.#database) return;
     const digits = String(database);
-    this.#text(`*2\r\n$6\r\nselect\r\n$${digits.length}\r\n${digits}\r\n`);
-    this.#database = database;
+    this.#record(`*2\r\n$6\r\nselect\r\n$${digits.length}\r\n${digits}\r\n`);
+    this.#shared.set(LOG_DATABASE, database);
   }
 
-  #header(prefix: number, value: number): void {
-    this.#reserve(HEADER_BYTES_MAX);
-    const { buffer } = this;
-    buffer[this.position] = prefix;
-    const position = writeInteger(buffer, this.position + 1, value);
-    buffer[position] = CR;
-    buffer[position + 1] = LF;
-    this.position = position + 2;
+  #record(ascii: string): void {
+    appendText(this.#pending, ascii);
+    this.#shared.setDouble('appended', this.#shared.double('appended') + ascii.length);
   }
+}
 
-  #text(ascii: string): void {
-    this.#reserve(ascii.length);
-    this.position += this.buffer.write(ascii, this.position, 'latin1');
-  }
-
-  #copy(bytes: Uint8Array): void {
-    this.#reserve(bytes.length);
-    this.position = copyBytes(this.buffer, this.position, bytes, 0, bytes.length);
-  }
-
-  #reserve(byteCount: number): void {
-    const needed = this.position + byteCount;
-    if (needed <= this.buffer.length) return;
-    const larger = Buffer.allocUnsafeSlow(Math.max(needed, this.buffer.length * 2));
-    this.buffer.copy(larger, 0, 0, this.position);
-    this.buffer = larger;
-  }
+function writeHeader(bytes: Uint8Array, at: number, prefix: number, value: number): number {
+  bytes[at] = prefix;
+  const position = writeInteger(bytes, at + 1, value);
+  bytes[position] = CR;
+  bytes[position + 1] = LF;
+  return position + 2;
 }

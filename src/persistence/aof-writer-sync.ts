@@ -7,6 +7,7 @@
  *     no         when the operating system likes
  */
 import type { Clock } from '../util/clock.ts';
+import { NO_TIME, type SharedLog } from './aof-writer-shared.ts';
 import type { Descriptor, DiskError } from './disk.ts';
 
 export type FsyncPolicy = 'always' | 'everysec' | 'no';
@@ -22,39 +23,46 @@ export interface BackgroundSync {
   poll(): 'running' | 'done' | DiskError;
 }
 
+/** The schedule of all threads: when the last sync was, and since when a write has waited, is shared. */
 export class SyncSchedule {
   policy: FsyncPolicy;
-  /** Flushes that went on although a sync was still running: INFO aof_delayed_fsync. */
-  delayedCount = 0;
   readonly #clock: Clock;
-  #lastSyncMicros: number;
-  #postponedSinceMicros: number | undefined;
+  readonly #shared: SharedLog;
 
-  constructor(policy: FsyncPolicy, clock: Clock) {
+  constructor(policy: FsyncPolicy, clock: Clock, shared: SharedLog) {
     this.policy = policy;
     this.#clock = clock;
-    this.#lastSyncMicros = clock.monotonicMicros();
+    this.#shared = shared;
+    if (shared.double('lastSync') === 0) shared.setDouble('lastSync', clock.monotonicMicros());
+  }
+
+  /** Flushes that went on although a sync was still running: INFO aof_delayed_fsync. */
+  get delayedCount(): number {
+    return this.#shared.double('delayedSyncs');
   }
 
   /** Whether a write should wait for the sync that is running. */
   shouldPostpone(isSyncing: boolean): boolean {
+    const shared = this.#shared;
     if (this.policy !== 'everysec' || !isSyncing) {
-      this.#postponedSinceMicros = undefined;
+      shared.setDouble('postponedSince', NO_TIME);
       return false;
     }
     const now = this.#clock.monotonicMicros();
-    this.#postponedSinceMicros ??= now;
-    if (now - this.#postponedSinceMicros < POSTPONE_MICROS_MAX) return true;
-    this.#postponedSinceMicros = undefined;
-    this.delayedCount++;
+    if (shared.double('postponedSince') === NO_TIME) shared.setDouble('postponedSince', now);
+    if (now - shared.double('postponedSince') < POSTPONE_MICROS_MAX) return true;
+    shared.setDouble('postponedSince', NO_TIME);
+    shared.setDouble('delayedSyncs', shared.double('delayedSyncs') + 1);
     return false;
   }
 
   /** Whether a background sync is due. The caller starts one if so. */
   takeBackgroundTurn(): boolean {
     const now = this.#clock.monotonicMicros();
-    if (this.policy !== 'everysec' || now - this.#lastSyncMicros < SYNC_INTERVAL_MICROS) return false;
-    this.#lastSyncMicros = now;
+    if (this.policy !== 'everysec' || now - this.#shared.double('lastSync') < SYNC_INTERVAL_MICROS) {
+      return false;
+    }
+    this.#shared.setDouble('lastSync', now);
     return true;
   }
 }

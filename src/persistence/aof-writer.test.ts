@@ -7,6 +7,7 @@ import type { FsyncPolicy } from './aof-writer-sync.ts';
 import { AofWriter } from './aof-writer.ts';
 import { DiskError, type Descriptor } from './disk.ts';
 import { SimulatedDisk } from './simulated-disk.ts';
+import { logMemory } from '../../test/support/log-memory.ts';
 
 const PATH = '/a.aof';
 const NEXT_PATH = '/b.aof';
@@ -35,7 +36,7 @@ function setUp(policy: FsyncPolicy): {
   const disk = new SimulatedDisk();
   const clock = new ManualClock(1_700_000_000_000);
   const background = new ManualSync();
-  const writer = new AofWriter({ disk, background, policy, clock });
+  const writer = new AofWriter({ ...logMemory(), disk, background, policy, clock });
   writer.open(PATH);
   return { disk, clock, background, writer };
 }
@@ -123,7 +124,7 @@ test('a short write that cannot be cut off is gone on from', () => {
     }
   }
   const disk = new NoTruncate();
-  const writer = new AofWriter({ disk, background: new ManualSync(), policy: 'everysec' });
+  const writer = new AofWriter({ ...logMemory(), disk, background: new ManualSync(), policy: 'everysec' });
   writer.open(PATH);
   writer.append(0, request('SET', 'a', '1'));
   disk.failOperation(1, 'short');

@@ -1,7 +1,8 @@
 /**
  * The append-only file that is being written: commands are gathered in memory and go to the file in one write
  * per `flush`, as one group with a checksum (aof-writer-encoder.ts), synced as the policy says
- * (aof-writer-sync.ts).
+ * (aof-writer-sync.ts). Each serving thread has a writer; what they share is in the arena
+ * (aof-writer-shared.ts), so one thread's flush may do the work of several: group commit.
  *
  *     ok ──write fails──▶ write-error ──a later flush succeeds──▶ ok
  *      └──fsync fails──▶ untrusted ──abandon() and open() of a new file──▶ ok
@@ -15,36 +16,51 @@
  * writes.
  */
 import { dirname } from 'node:path';
-import { systemClock, type Clock } from '../util/clock.ts';
+import type { Allocator } from '../memory/allocator.ts';
+import type { Mutex } from '../memory/mutex.ts';
 import type { Request } from '../protocol/request.ts';
+import { systemClock, type Clock } from '../util/clock.ts';
 import { syncAgain } from './aof-resync.ts';
-import { AofEncoder, syncedMark } from './aof-writer-encoder.ts';
+import { AofEncoder, seal, syncedMark } from './aof-writer-encoder.ts';
+import {
+  LOG_DESCRIPTOR,
+  LOG_ERROR,
+  LOG_STATE,
+  LOG_SYNC_CLOSES,
+  LOG_SYNC_DESCRIPTOR,
+  LOG_SYNC_IGNORED,
+  NO_DESCRIPTOR,
+  SharedLog,
+} from './aof-writer-shared.ts';
 import { SyncSchedule, type BackgroundSync, type FsyncPolicy } from './aof-writer-sync.ts';
-import { DiskError, attempt, writeFully, type Descriptor, type Disk } from './disk.ts';
+import {
+  DiskError,
+  attempt,
+  errorCodeOf,
+  errorNumberOf,
+  writeFully,
+  type Descriptor,
+  type Disk,
+} from './disk.ts';
 
 export interface AofWriterOptions {
   readonly disk: Disk;
   readonly background: BackgroundSync;
   readonly policy: FsyncPolicy;
+  readonly allocator: Allocator;
+  /** The store's lock: under it commands are appended. */
+  readonly store: Mutex;
   readonly clock?: Clock;
 }
 
-export type AofWriterState = 'ok' | 'write-error' | 'untrusted';
+const STATES = ['ok', 'write-error', 'untrusted'] as const;
+export type AofWriterState = (typeof STATES)[number];
 
 /**
  * What a flush came to. `written`: nothing waits any more, and under `always` it is on disk. `postponed`:
  * waiting for a running sync. The others: see `AofWriter.error`.
  */
 export type FlushOutcome = 'written' | 'postponed' | 'write-error' | 'untrusted';
-
-interface OpenFile {
-  readonly fd: Descriptor;
-  readonly path: string;
-  size: number;
-  syncedSize: number;
-  /** A snapshot takes its place: what becomes of it does not matter. */
-  isAbandoned: boolean;
-}
 
 export class AofWriter {
   /** Whether `#TS` annotations are written (aof-timestamp-enabled). */
@@ -56,30 +72,33 @@ export class AofWriter {
   readonly #disk: Disk;
   readonly #background: BackgroundSync;
   readonly #clock: Clock;
+  readonly #store: Mutex;
+  readonly #shared: SharedLog;
   readonly #schedule: SyncSchedule;
-  readonly #encoder = new AofEncoder();
-  #file: OpenFile | undefined;
-  /** The sync that is running in the background, and what it will have covered. */
-  #syncing: { readonly file: OpenFile; readonly size: number } | undefined;
-  #state: AofWriterState = 'ok';
-  #error: DiskError | undefined;
-  /** Of the last failed write: bytes that stayed in the file because they could not be cut off. */
-  #partialBytes = 0;
+  readonly #encoder: AofEncoder;
+  #path: string | undefined;
 
-  constructor({ disk, background, policy, clock = systemClock }: AofWriterOptions) {
+  /** Under the store's lock. */
+  constructor({ disk, background, policy, allocator, store, clock = systemClock }: AofWriterOptions) {
     this.#disk = disk;
     this.#background = background;
     this.#clock = clock;
-    this.#schedule = new SyncSchedule(policy, clock);
+    this.#store = store;
+    this.#shared = new SharedLog(allocator, store.threadNumber);
+    this.#schedule = new SyncSchedule(policy, clock, this.#shared);
+    this.#encoder = new AofEncoder(this.#shared);
   }
 
   get state(): AofWriterState {
-    return this.#state;
+    return STATES[this.#shared.get(LOG_STATE)]!;
   }
 
   /** Why the state is not `ok`. */
   get error(): DiskError | undefined {
-    return this.#error;
+    const errorNumber = this.#shared.get(LOG_ERROR);
+    if (errorNumber === 0) return undefined;
+    const operation = this.state === 'untrusted' ? 'fsync' : 'write';
+    return new DiskError(operation, errorCodeOf(errorNumber), this.#path ?? 'append-only file');
   }
 
   get policy(): FsyncPolicy {
@@ -90,24 +109,28 @@ export class AofWriter {
     this.#schedule.policy = policy;
   }
 
-  /** Path of the open file. */
+  get isOpen(): boolean {
+    return this.#shared.get(LOG_DESCRIPTOR) !== NO_DESCRIPTOR;
+  }
+
+  /** Path of the file that this writer has opened last, if it is still open. */
   get path(): string | undefined {
-    return this.#file?.path;
+    return this.isOpen ? this.#path : undefined;
   }
 
   /** Bytes in the open file. */
   get size(): number {
-    return this.#file?.size ?? 0;
+    return this.isOpen ? this.#shared.double('size') : 0;
   }
 
   /** Bytes of the open file that are known to be on disk. */
   get syncedSize(): number {
-    return this.#file?.syncedSize ?? 0;
+    return this.isOpen ? this.#shared.double('syncedSize') : 0;
   }
 
   /** Bytes that wait for a flush. */
   get pendingBytes(): number {
-    return this.#encoder.position;
+    return this.#shared.pending.length + this.#shared.outgoing.length;
   }
 
   get delayedSyncCount(): number {
@@ -115,22 +138,14 @@ export class AofWriter {
   }
 
   get partialBytes(): number {
-    return this.#partialBytes;
+    return this.#shared.double('partialBytes');
   }
 
   get isSyncing(): boolean {
-    return this.#syncing !== undefined;
+    return this.#shared.get(LOG_SYNC_DESCRIPTOR) !== NO_DESCRIPTOR;
   }
 
-  /**
-   * Goes on with a file, whose end must be sound, or begins a new one. Throws DiskError, nothing being open
-   * then.
-   */
-  open(path: string): void {
-    if (this.#file !== undefined) throw new Error(`${this.#file.path} is still open`);
-    this.#file = this.#openFile(path);
-    this.#encoder.beginFile(this.#file.syncedSize);
-  }
+  // Appending: under the store's lock -----------------------------------------------------------------------
 
   append(database: number, request: Request): void {
     this.#noteTime();
@@ -147,39 +162,109 @@ export class AofWriter {
     this.#encoder.exec();
   }
 
+  #noteTime(): void {
+    if (this.timestampEnabled) this.#encoder.setTimestamp(Math.floor(this.#clock.wallMillis() / 1000));
+  }
+
+  // Flushing: with or without the store's lock --------------------------------------------------------------
+
   /**
    * Writes what waits, and syncs as the policy says. `force` does not wait for a running sync. Call it at the
    * end of each wake-up and about ten times a second besides: it also learns how background syncs end, and
    * retries.
    */
   flush(force = false): FlushOutcome {
-    this.#pollBackground();
-    if (this.#state === 'untrusted') return 'untrusted';
-    const file = this.#file;
-    if (file === undefined) return 'written';
-
-    this.#encoder.seal();
-    if (this.#encoder.position > 0) {
-      if (this.#schedule.shouldPostpone(this.#syncing !== undefined) && !force) return 'postponed';
-      if (!this.#write(file)) return 'write-error';
-    }
-    if (!this.syncHeld) this.#syncByPolicy(file);
-    return this.#state === 'ok' ? 'written' : this.#state;
+    return this.#commit(force, false);
   }
 
   /** Writes and syncs everything now, whatever the policy. */
   flushAndSync(): FlushOutcome {
-    const outcome = this.flush(true);
-    if (outcome === 'written' && this.#file !== undefined) this.#syncNow(this.#file);
-    return this.#state === 'ok' ? 'written' : this.#state;
+    return this.#commit(true, true);
+  }
+
+  /** Sees to it that everything appended so far is in the file; under `always`, or if told so, on disk. */
+  #commit(force: boolean, syncsNow: boolean): FlushOutcome {
+    const { mutex: log } = this.#shared;
+    const wanted = this.#shared.double('appended');
+    const mustSync = syncsNow || (this.policy === 'always' && !this.syncHeld);
+    const isStoreMine = this.#store.isMine;
+    for (;;) {
+      if (isStoreMine) {
+        log.lock();
+      } else {
+        this.#store.lock();
+        if (!log.tryLock()) {
+          // Somebody writes just now: perhaps our commands too. The next one to write is one that waited.
+          this.#store.unlock();
+          const outcome = log.hold(() => this.#outcomeFor(wanted, mustSync));
+          if (outcome !== undefined) return outcome;
+          continue;
+        }
+      }
+      let hasStore = !isStoreMine;
+      try {
+        const refusal = this.#refusal(force);
+        if (refusal !== undefined) return refusal;
+        const { outgoing } = this.#shared;
+        const isAll = outgoing.length === 0;
+        if (isAll) this.#shared.detach();
+        if (hasStore) this.#store.unlock();
+        hasStore = false;
+        seal(outgoing);
+        if (outgoing.length > 0 && !this.#write()) return 'write-error';
+        // The rest of a write that had failed was in the way.
+        if (!isAll) continue;
+        if (mustSync) this.#syncNow();
+        else if (!this.syncHeld) this.#syncInTurn();
+        return this.state === 'ok' ? 'written' : this.state;
+      } finally {
+        log.unlock();
+        if (hasStore) this.#store.unlock();
+      }
+    }
+  }
+
+  /** What another thread's flush has come to for those who appended up to there; undefined if nothing. */
+  #outcomeFor(wanted: number, mustSync: boolean): FlushOutcome | undefined {
+    if (this.state !== 'ok') return this.state;
+    if (!this.isOpen) return 'written';
+    return this.#shared.double(mustSync ? 'durable' : 'written') >= wanted ? 'written' : undefined;
+  }
+
+  /** Why nothing is written now. Under both locks. */
+  #refusal(force: boolean): FlushOutcome | undefined {
+    this.#pollBackground();
+    if (this.#encoder.isInMulti) throw new Error('an AOF group must not end within MULTI');
+    if (this.state === 'untrusted') return 'untrusted';
+    if (!this.isOpen) return 'written';
+    this.#shared.outgoing.trim();
+    const isPostponed =
+      this.pendingBytes > 0 && this.#schedule.shouldPostpone(this.isSyncing && !force) && !force;
+    return isPostponed ? 'postponed' : undefined;
   }
 
   /** Begins to sync in the background, ahead of the schedule; `syncedSize` tells how far that has come. */
   beginSync(): void {
-    this.#pollBackground();
-    const file = this.#file;
-    if (file === undefined || this.#syncing !== undefined || file.syncedSize === file.size) return;
-    this.#startSync(file);
+    this.#exclusively(() => {
+      this.#pollBackground();
+      if (this.isOpen && !this.isSyncing && this.syncedSize < this.size) this.#startSync();
+    });
+  }
+
+  // Files: by one thread, which keeps the manifest ----------------------------------------------------------
+
+  /**
+   * Goes on with a file, whose end must be sound, or begins a new one. Throws DiskError, nothing being open
+   * then.
+   */
+  open(path: string): void {
+    this.#exclusively(() => {
+      if (this.isOpen) throw new Error(`${this.#path} is still open`);
+      const file = this.#openFile(path);
+      this.#use(path, file);
+      // Commands that were appended before are for this file, and some select no database yet.
+      this.#shared.beginFile(file.size);
+    });
   }
 
   /**
@@ -189,21 +274,24 @@ export class AofWriter {
    * old file.
    */
   rotate(path: string, publish: () => void): DiskError | undefined {
-    const old = this.#file;
-    if (this.flushAndSync() !== 'written') return this.#error;
-    let next: OpenFile | undefined;
-    const error = attempt(() => {
-      next = this.#openFile(path);
-      publish();
+    return this.#underStore(() => {
+      if (this.flushAndSync() !== 'written') return this.error;
+      return this.#exclusively(() => {
+        let next: OpenedFile | undefined;
+        const error = attempt(() => {
+          next = this.#openFile(path);
+          publish();
+        });
+        if (error !== undefined || next === undefined) {
+          if (next !== undefined) this.#disk.close(next.fd);
+          return error;
+        }
+        this.#closeFile();
+        this.#use(path, next);
+        this.#shared.beginFile(next.size);
+        return undefined;
+      });
     });
-    if (error !== undefined || next === undefined) {
-      if (next !== undefined) this.#disk.close(next.fd);
-      return error;
-    }
-    if (old !== undefined) this.#closeWhenIdle(old);
-    this.#file = next;
-    this.#encoder.beginFile(next.syncedSize);
-    return undefined;
   }
 
   /**
@@ -212,15 +300,15 @@ export class AofWriter {
    * snapshot is in the manifest.
    */
   abandon(): void {
-    this.#encoder.discard();
-    if (this.#file !== undefined) {
-      this.#file.isAbandoned = true;
-      this.#closeWhenIdle(this.#file);
-    }
-    this.#file = undefined;
-    this.#state = 'ok';
-    this.#error = undefined;
-    this.#partialBytes = 0;
+    this.#exclusively(() => {
+      const { pending, outgoing } = this.#shared;
+      pending.consume(pending.length);
+      outgoing.consume(outgoing.length);
+      if (this.isSyncing) this.#shared.set(LOG_SYNC_IGNORED, 1);
+      this.#closeFile();
+      this.#noteState('ok');
+      this.#shared.setDouble('partialBytes', 0);
+    });
   }
 
   /**
@@ -228,29 +316,36 @@ export class AofWriter {
    * same.
    */
   close(): FlushOutcome {
-    let outcome = this.flushAndSync();
-    const file = this.#file;
-    if (outcome === 'written' && file !== undefined && file.size > 0) {
-      // Without this mark, damage to the last group could not be told from a write that a crash interrupted.
-      this.#encoder.sealWithSynced();
-      outcome = this.flushAndSync();
-    }
-    const failure = { state: this.#state, error: this.#error };
-    this.abandon();
-    this.#state = failure.state;
-    this.#error = failure.error;
-    return outcome;
+    return this.#underStore(() => {
+      let outcome = this.flushAndSync();
+      if (outcome === 'written' && this.size > 0) {
+        // Without this mark, damage to the last group could not be told from a write that a crash
+        // interrupted.
+        this.#encoder.appendSynced();
+        outcome = this.flushAndSync();
+      }
+      const { state } = this;
+      const errorNumber = this.#shared.get(LOG_ERROR);
+      this.abandon();
+      this.#noteState(state, errorNumber);
+      return outcome;
+    });
   }
 
-  #noteTime(): void {
-    if (this.timestampEnabled) this.#encoder.setTimestamp(Math.floor(this.#clock.wallMillis() / 1000));
+  #underStore<Result>(action: () => Result): Result {
+    return this.#store.isMine ? action() : this.#store.hold(action);
+  }
+
+  /** Does something under both locks. */
+  #exclusively<Result>(action: () => Result): Result {
+    return this.#underStore(() => this.#shared.mutex.hold(action));
   }
 
   /**
    * What an existing file holds is synced. A mark follows that is on disk before any command is written:
    * behind it, a reader knows lost sectors for what they are.
    */
-  #openFile(path: string): OpenFile {
+  #openFile(path: string): OpenedFile {
     const fd = this.#disk.open(path, 'append');
     try {
       const size = this.#disk.size(fd);
@@ -267,90 +362,118 @@ export class AofWriter {
       // First the file, then the manifest that names it: a crash must not keep the second without the first.
       // On start it is the manifest that was read which must not change back any more.
       this.#disk.syncDirectory(dirname(path));
-      const markedSize = size + mark.length;
-      return { fd, path, size: markedSize, syncedSize: markedSize, isAbandoned: false };
+      return { fd, size: size + mark.length };
     } catch (error) {
       this.#disk.close(fd);
       throw error;
     }
   }
 
-  #write(file: OpenFile): boolean {
-    const { buffer, position: end } = this.#encoder;
-    let start = 0;
-    const error = attempt(() => {
-      while (start < end) start += this.#disk.write(file.fd, buffer, start, end);
-    });
-    if (error === undefined) {
-      this.#advance(file, end);
-      this.#state = 'ok';
-      this.#error = undefined;
-      this.#partialBytes = 0;
-      return true;
-    }
-    this.#state = 'write-error';
-    this.#error = error;
-    if (start > 0 && attempt(() => this.#disk.truncate(file.fd, file.size)) !== undefined) {
-      this.#partialBytes = start;
-      this.#advance(file, start);
-    }
-    return false;
-  }
-
-  #advance(file: OpenFile, byteCount: number): void {
-    file.size += byteCount;
-    this.#encoder.consume(byteCount);
-  }
-
-  #syncByPolicy(file: OpenFile): void {
-    if (file.syncedSize === file.size) return;
-    if (this.policy === 'always') {
-      this.#syncNow(file);
-    } else if (this.#syncing === undefined && this.#schedule.takeBackgroundTurn()) {
-      this.#startSync(file);
-    }
-  }
-
-  #startSync(file: OpenFile): void {
-    this.#syncing = { file, size: file.size };
-    this.#background.start(file.fd);
-  }
-
-  #syncNow(file: OpenFile): void {
-    const { size } = file;
-    if (size === file.syncedSize) return;
-    const error = attempt(() => this.#disk.fsync(file.fd));
-    if (error === undefined) this.#noteSynced(file, size);
-    else this.#distrust(error);
-  }
-
-  #pollBackground(): void {
-    const syncing = this.#syncing;
-    if (syncing === undefined) return;
-    const outcome = this.#background.poll();
-    if (outcome === 'running') return;
-    this.#syncing = undefined;
-    if (syncing.file !== this.#file) this.#disk.close(syncing.file.fd);
-    if (outcome === 'done') this.#noteSynced(syncing.file, syncing.size);
-    // An error is told to one of two syncs that overlap, so it also counts for a file that was synced and
-    // left since.
-    else if (!syncing.file.isAbandoned) this.#distrust(outcome);
-  }
-
-  #noteSynced(file: OpenFile, size: number): void {
-    file.syncedSize = Math.max(file.syncedSize, size);
-    if (file === this.#file) this.#encoder.noteSynced(size);
-  }
-
-  #distrust(error: DiskError): void {
-    this.#state = 'untrusted';
-    this.#error = error;
+  #use(path: string, { fd, size }: OpenedFile): void {
+    this.#path = path;
+    this.#shared.set(LOG_DESCRIPTOR, fd);
+    this.#shared.setDouble('size', size);
+    this.#shared.setDouble('syncedSize', size);
   }
 
   /**
    * A descriptor that another thread is syncing must stay open: its number could come to mean another file.
    */
-  #closeWhenIdle(file: OpenFile): void {
-    if (this.#syncing?.file !== file) this.#disk.close(file.fd);
+  #closeFile(): void {
+    const fd = this.#shared.get(LOG_DESCRIPTOR);
+    if (fd === NO_DESCRIPTOR) return;
+    this.#shared.set(LOG_DESCRIPTOR, NO_DESCRIPTOR);
+    if (this.#shared.get(LOG_SYNC_DESCRIPTOR) === fd) this.#shared.set(LOG_SYNC_CLOSES, 1);
+    else this.#disk.close(fd);
   }
+
+  // Writing and syncing: under the log's lock ---------------------------------------------------------------
+
+  #write(): boolean {
+    const shared = this.#shared;
+    const { outgoing } = shared;
+    const fd = shared.get(LOG_DESCRIPTOR);
+    const { bytes, start, end } = outgoing;
+    let position = start;
+    const error = attempt(() => {
+      while (position < end) position += this.#disk.write(fd, bytes, position, end);
+    });
+    if (error === undefined) {
+      this.#advance(end - start);
+      shared.setDouble('written', shared.double('detached'));
+      shared.setDouble('partialBytes', 0);
+      this.#noteState('ok');
+      return true;
+    }
+    this.#noteState('write-error', errorNumberOf(error.code));
+    const written = position - start;
+    if (written > 0 && attempt(() => this.#disk.truncate(fd, shared.double('size'))) !== undefined) {
+      shared.setDouble('partialBytes', written);
+      this.#advance(written);
+    }
+    return false;
+  }
+
+  #advance(byteCount: number): void {
+    this.#shared.setDouble('size', this.#shared.double('size') + byteCount);
+    this.#shared.outgoing.consume(byteCount);
+  }
+
+  /** Starts a sync in the background if one is due. */
+  #syncInTurn(): void {
+    if (this.syncedSize === this.size || this.isSyncing) return;
+    if (this.#schedule.takeBackgroundTurn()) this.#startSync();
+  }
+
+  #startSync(): void {
+    const fd = this.#shared.get(LOG_DESCRIPTOR);
+    this.#shared.set(LOG_SYNC_DESCRIPTOR, fd);
+    this.#shared.set(LOG_SYNC_CLOSES, 0);
+    this.#shared.set(LOG_SYNC_IGNORED, 0);
+    this.#shared.setDouble('syncingSize', this.#shared.double('size'));
+    this.#background.start(fd);
+  }
+
+  #syncNow(): void {
+    const shared = this.#shared;
+    const { size } = this;
+    if (size > this.syncedSize) {
+      const fd: Descriptor = shared.get(LOG_DESCRIPTOR);
+      const error = attempt(() => this.#disk.fsync(fd));
+      if (error !== undefined) {
+        this.#noteState('untrusted', errorNumberOf(error.code));
+        return;
+      }
+      shared.setDouble('syncedSize', size);
+    }
+    shared.setDouble('durable', shared.double('written'));
+  }
+
+  #pollBackground(): void {
+    const shared = this.#shared;
+    const fd = shared.get(LOG_SYNC_DESCRIPTOR);
+    if (fd === NO_DESCRIPTOR) return;
+    const outcome = this.#background.poll();
+    if (outcome === 'running') return;
+    shared.set(LOG_SYNC_DESCRIPTOR, NO_DESCRIPTOR);
+    const isLeft = shared.get(LOG_SYNC_CLOSES) !== 0;
+    if (isLeft) this.#disk.close(fd);
+    if (outcome !== 'done') {
+      // An error is told to one of two syncs that overlap, so it also counts for a file that was synced and
+      // left since.
+      if (shared.get(LOG_SYNC_IGNORED) === 0) this.#noteState('untrusted', errorNumberOf(outcome.code));
+    } else if (!isLeft) {
+      shared.setDouble('syncedSize', Math.max(shared.double('syncedSize'), shared.double('syncingSize')));
+    }
+  }
+
+  #noteState(state: AofWriterState, errorNumber = 0): void {
+    this.#shared.set(LOG_STATE, STATES.indexOf(state));
+    this.#shared.set(LOG_ERROR, errorNumber);
+  }
+}
+
+interface OpenedFile {
+  readonly fd: Descriptor;
+  readonly size: number;
 }

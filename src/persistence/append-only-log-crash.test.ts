@@ -19,19 +19,19 @@ after(() => stores.dispose());
 for (const policy of POLICIES) {
   test(`power lost before every operation, ${policy}`, () => {
     for (const seed of [1, 2, 3]) {
-      losePowerAtEveryOperation(stores, { policy, seed, stepCount: 40, crashesPerMoment: 3 });
+      losePowerAtEveryOperation(stores, { policy, seed, stepCount: 30, crashesPerMoment: 2 });
     }
   });
   for (const fault of FAULTS) {
     test(`${fault} at every operation, once, ${policy}`, () => {
-      failEveryOperation(stores, fault, false, { policy, seed: 4, stepCount: 30, crashesPerMoment: 2 });
+      failEveryOperation(stores, fault, false, { policy, seed: 4, stepCount: 20, crashesPerMoment: 1 });
     });
     test(`${fault} from every operation on, ${policy}`, () => {
-      failEveryOperation(stores, fault, true, { policy, seed: 5, stepCount: 30, crashesPerMoment: 2 });
+      failEveryOperation(stores, fault, true, { policy, seed: 5, stepCount: 20, crashesPerMoment: 1 });
     });
   }
 }
 
 test('many lives with faults and crashes on one disk', () => {
-  for (let seed = 1; seed <= 60; seed++) liveThroughCrashes(stores, seed, 5);
+  for (let seed = 1; seed <= 50; seed++) liveThroughCrashes(stores, seed, 5);
 });

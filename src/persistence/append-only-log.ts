@@ -16,6 +16,8 @@
  */
 import { dirname } from 'node:path';
 import type { EffectSink } from '../engine/engine.ts';
+import type { Allocator } from '../memory/allocator.ts';
+import type { Mutex } from '../memory/mutex.ts';
 import type { Request } from '../protocol/request.ts';
 import type { Clock } from '../util/clock.ts';
 import type { Log } from '../util/log.ts';
@@ -44,6 +46,9 @@ export interface AppendOnlyLogParts {
   readonly disk: Disk;
   readonly paths: AofPaths;
   readonly background: BackgroundSync;
+  readonly allocator: Allocator;
+  /** The store's lock. */
+  readonly store: Mutex;
   readonly log: Log;
   readonly clock: Clock;
   /** What was acknowledged could be lost: the server must end at once, before any more replies. */
@@ -87,8 +92,7 @@ export class AppendOnlyLog implements EffectSink {
     this.#log = parts.log;
     this.#clock = parts.clock;
     this.#stopAtOnce = parts.stopAtOnce;
-    const { disk, background, clock } = parts;
-    this.#writer = new AofWriter({ disk, background, policy, clock });
+    this.#writer = new AofWriter({ ...parts, policy });
   }
 
   get mode(): LogMode {

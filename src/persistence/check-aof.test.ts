@@ -11,6 +11,7 @@ import { runCheckAof } from './check-aof.ts';
 import { fileSize, readFile, replaceFile, type Disk } from './disk.ts';
 import { nodeDisk } from './node-disk.ts';
 import { SimulatedDisk } from './simulated-disk.ts';
+import { logMemory } from '../../test/support/log-memory.ts';
 
 const skip = redisSkipReason();
 const PATH = '/data/a.aof';
@@ -50,7 +51,7 @@ function diskWith(files: Readonly<Record<string, string | Buffer>>): SimulatedDi
 /** A file with checksums, of three groups. */
 function ownFile(disk: Disk, path: string): void {
   const background = { start: (): undefined => undefined, poll: (): 'done' => 'done' };
-  const writer = new AofWriter({ disk, background, policy: 'always' });
+  const writer = new AofWriter({ ...logMemory(), disk, background, policy: 'always' });
   writer.open(path);
   for (const key of ['a', 'b', 'c']) {
     writer.append(0, Request.of([Buffer.from('SET'), Buffer.from(key), Buffer.from('value')]));

@@ -9,6 +9,7 @@
  *   - bytes of a file that were written before an `fsync` of it that succeeded;
  *   - creations, renames and removals in a directory before a `syncDirectory` of it that succeeded.
  */
+import { constants } from 'node:os';
 import { dirname } from 'node:path';
 
 /**
@@ -90,6 +91,15 @@ export class DiskError extends Error {
 
 function errnoText(code: string): string {
   return ERRNO_TEXTS[code] ?? code;
+}
+
+/** `ENOSPC` as the number it has on this system, and back: threads share numbers only. */
+export function errorNumberOf(code: string): number {
+  return (constants.errno as Readonly<Record<string, number>>)[code] ?? constants.errno.EIO;
+}
+
+export function errorCodeOf(errorNumber: number): string {
+  return Object.entries(constants.errno).find(([, number]) => number === errorNumber)?.[0] ?? 'EIO';
 }
 
 /** Runs an operation; an operating error becomes the result, a bug is thrown on. */

@@ -8,14 +8,13 @@
  *     requestSync(fd), wake       ──────▶      takeSync() … fsync … finishSync()
  *     pollSync()                  ◀──────
  */
-import { constants } from 'node:os';
 import type { Allocator } from '../memory/allocator.ts';
 import type { Arena, Ref } from '../memory/arena.ts';
 import { CONTROL_ROOT_PERSISTENCE } from '../memory/control-block.ts';
 import { byteOffset, bytesOf, clearWords, getDouble, getWord, setDouble, setWord } from '../memory/struct.ts';
 import { OFFSET_MASK, SEGMENT_SHIFT } from '../memory/arena.ts';
 import type { Descriptor } from './disk.ts';
-import { DiskError } from './disk.ts';
+import { DiskError, errorCodeOf, errorNumberOf } from './disk.ts';
 
 // Words.
 const JOB_KIND = 0;
@@ -141,7 +140,7 @@ export class PersistenceState {
     if (errorNumber === 0) return 'done';
     return new DiskError(
       'fsync',
-      errorCode(errorNumber),
+      errorCodeOf(errorNumber),
       `descriptor ${words[this.#base + SYNC_DESCRIPTOR]}`,
     );
   }
@@ -200,13 +199,4 @@ function createBlock(allocator: Allocator): Ref {
   const block = allocator.allocate(BLOCK_BYTES);
   clearWords(allocator.arena, block, BLOCK_BYTES / 4);
   return block;
-}
-
-/** `ENOSPC` as the number it has on this system, and back: only numbers fit into a word. */
-function errorNumberOf(code: string): number {
-  return (constants.errno as Readonly<Record<string, number>>)[code] ?? constants.errno.EIO;
-}
-
-function errorCode(errorNumber: number): string {
-  return Object.entries(constants.errno).find(([, number]) => number === errorNumber)?.[0] ?? 'EIO';
 }

@@ -11,6 +11,7 @@ import { AofWriter } from './aof-writer.ts';
 import { RdbWriter } from './rdb-writer.ts';
 import { RecoveryError } from './recovery-error.ts';
 import { SimulatedDisk } from './simulated-disk.ts';
+import { logMemory } from '../../test/support/log-memory.ts';
 
 const store = new LoadedStore();
 after(() => store.dispose());
@@ -58,7 +59,7 @@ function prefixDigests(): string[] {
 /** As our server writes it, with checksum lines, one group each or all in one; or as a real Redis does. */
 function writeFile(kind: 'groups' | 'one group' | 'plain'): Buffer {
   const disk = new SimulatedDisk();
-  const writer = new AofWriter({ disk, background: NO_BACKGROUND, policy: 'no' });
+  const writer = new AofWriter({ ...logMemory(), disk, background: NO_BACKGROUND, policy: 'no' });
   writer.open('/file');
   for (const [index, [database, ...args]] of COMMANDS.entries()) {
     if (index === UNIT_START) writer.multi(database);

@@ -22,7 +22,7 @@ const BASE: AofFile = { name: 'appendonly.aof.2.base.rdb', sequence: 2 };
 const OLD_BASE: AofFile = { name: 'appendonly.aof.1.base.rdb', sequence: 1 };
 const FIRST: AofFile = { name: 'appendonly.aof.1.incr.aof', sequence: 1 };
 const SECOND: AofFile = { name: 'appendonly.aof.2.incr.aof', sequence: 2 };
-const MANIFEST: AofManifest = { base: OLD_BASE, increments: [FIRST, SECOND], history: [BASE] };
+const MANIFEST: AofManifest = { base: OLD_BASE, increments: [FIRST, SECOND], history: [] };
 
 const FACTS: SnapshotFacts = {
   unixMillis: 1_700_000_000_000,
@@ -74,17 +74,20 @@ function walk(sink: SnapshotSink) {
 }
 
 function run(rewrite?: RewriteTask): JobOutcome {
-  const target = rewrite === undefined ? TARGET : { ...TARGET, directory: PATHS.directory, finalName: BASE.name };
+  const target =
+    rewrite === undefined ? TARGET : { ...TARGET, directory: PATHS.directory, finalName: BASE.name };
   const job: SnapshotJob = { id: 7, target, facts: FACTS, accessFacts: 'none', rewrite };
   return runSnapshotJob(job, { disk, log, walk });
 }
 
-
 test('a save replaces the old file and says so', () => {
-  assert.deepEqual(run(), { id: 7, result: 'done', manifest: undefined });
+  assert.deepEqual(run(), { kind: 'save', result: 'done', manifest: undefined });
   assert.ok(disk.contents(DUMP).subarray(0, 5).equals(Buffer.from('REDIS')));
   assert.equal(disk.exists(TEMPORARY), false);
-  assert.match(log.lines.join('\n'), /started, job 7: 1 keys to dump\.rdb\n.*success, job 7: 1 keys, \d+ bytes/);
+  assert.match(
+    log.lines.join('\n'),
+    /started, job 7: 1 keys to dump\.rdb\n.*success, job 7: 1 keys, \d+ bytes/,
+  );
 });
 
 test('a save that is given up leaves the old file', () => {

@@ -83,6 +83,8 @@ export class Persistence implements PersistenceService {
       {
         disk: nodeDisk,
         paths: this.#paths,
+        allocator: parts.allocator,
+        store: parts.mutex,
         background: {
           start: (fd) => {
             state.requestSync(fd);

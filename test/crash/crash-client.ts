@@ -3,7 +3,13 @@
  * how many of its commands survived. Those must be the first so many, transactions whole.
  */
 import assert from 'node:assert/strict';
-import { encodeCommand, describeReply, type Argument, type Reply, type RespClient } from '../support/resp-client.ts';
+import {
+  encodeCommand,
+  describeReply,
+  type Argument,
+  type Reply,
+  type RespClient,
+} from '../support/resp-client.ts';
 import type { SeededRandom } from '../support/seeded-random.ts';
 
 const KINDS = ['set', 'incr', 'multi'] as const;
@@ -68,7 +74,10 @@ export class CrashClient {
     const reply = await client.command('MGET', ...keys);
     assert.ok(reply.kind === 'aggregate');
     const [set = 0, incr = 0, first = 0, second, third] = reply.items.map(numberOf);
-    assert.ok(first === second && first === third, `${this.#name}: half a transaction: ${describeReply(reply)}`);
+    assert.ok(
+      first === second && first === third,
+      `${this.#name}: half a transaction: ${describeReply(reply)}`,
+    );
     return { set, incr, multi: first };
   }
 

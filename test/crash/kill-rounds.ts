@@ -36,7 +36,10 @@ export async function killAgainAndAgain({ io, policy, rounds, seed, onRound }: K
   const random = new SeededRandom(seed);
   const directory = temporaryDirectory();
   const args = persistentArgs(directory.path, policy);
-  const clients = Array.from({ length: CLIENTS }, (_, index) => new CrashClient(index, new SeededRandom(seed + index)));
+  const clients = Array.from(
+    { length: CLIENTS },
+    (_, index) => new CrashClient(index, new SeededRandom(seed + index)),
+  );
   let floors = clients.map(() => 0);
   let operationCount = 0;
   try {
@@ -85,7 +88,8 @@ async function checkAll(
   try {
     await waitUntil('the data is loaded', async () => (await connection.text('PING')) === '+PONG');
     const counts: number[] = [];
-    for (const [index, client] of clients.entries()) counts.push(await client.check(connection, floors[index]!));
+    for (const [index, client] of clients.entries())
+      counts.push(await client.check(connection, floors[index]!));
     return counts;
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
@@ -124,7 +128,11 @@ async function killUnderLoad(
   return `${deed}${isQuiet ? ', quiet' : ''}`;
 }
 
-async function runUntilEnd(client: CrashClient, connection: RespClient, isOver: () => boolean): Promise<void> {
+async function runUntilEnd(
+  client: CrashClient,
+  connection: RespClient,
+  isOver: () => boolean,
+): Promise<void> {
   try {
     await client.run(connection, isOver);
   } catch (error) {
@@ -132,10 +140,18 @@ async function runUntilEnd(client: CrashClient, connection: RespClient, isOver: 
   }
 }
 
-async function killWhileStarting(io: Transport, args: readonly string[], random: SeededRandom): Promise<void> {
-  const child = spawn(process.execPath, [MAIN_PATH, `--io=${io}`, '--port', '0', '--bind', '127.0.0.1', ...args], {
-    stdio: 'ignore',
-  });
+async function killWhileStarting(
+  io: Transport,
+  args: readonly string[],
+  random: SeededRandom,
+): Promise<void> {
+  const child = spawn(
+    process.execPath,
+    [MAIN_PATH, `--io=${io}`, '--port', '0', '--bind', '127.0.0.1', ...args],
+    {
+      stdio: 'ignore',
+    },
+  );
   const exited = once(child, 'exit');
   await sleep(random.integer(0, START_MILLIS_MAX));
   child.kill('SIGKILL');
@@ -146,7 +162,10 @@ async function fill(server: ServerProcess): Promise<void> {
   const connection = await server.connect();
   const commands: string[][] = [];
   for (let first = 0; first < FILLER_KEYS; first += FILLER_KEYS_PER_COMMAND) {
-    const pairs = Array.from({ length: FILLER_KEYS_PER_COMMAND }, (_, i) => [`filler:${first + i}`, `value ${i}`]);
+    const pairs = Array.from({ length: FILLER_KEYS_PER_COMMAND }, (_, i) => [
+      `filler:${first + i}`,
+      `value ${i}`,
+    ]);
     commands.push(['MSET', ...pairs.flat()]);
   }
   await connection.pipeline(commands);

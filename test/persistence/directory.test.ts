@@ -1,6 +1,14 @@
 /** What a start makes of the data directory: whose it is, what is whole, what is not. */
 import assert from 'node:assert/strict';
-import { appendFileSync, existsSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
+import {
+  appendFileSync,
+  existsSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { forEachTransport, onEveryImplementation, type Implementation } from '../support/implementations.ts';
@@ -58,53 +66,65 @@ onEveryImplementation('a torn tail is cut off and reported', async (implementati
   assert.equal(await get(context, implementation, directory, 'key'), '"new"');
 });
 
-onEveryImplementation('a torn tail refuses the start without aof-load-truncated', async (implementation, context) => {
-  const directory = directoryFor(context);
-  const path = filesOf(directory).increment(1);
-  await run(context, implementation, directory, ['SET', 'key', 'value']);
-  appendFileSync(path, '*3\r\n$3\r\nSET');
-  const before = readFileSync(path);
+onEveryImplementation(
+  'a torn tail refuses the start without aof-load-truncated',
+  async (implementation, context) => {
+    const directory = directoryFor(context);
+    const path = filesOf(directory).increment(1);
+    await run(context, implementation, directory, ['SET', 'key', 'value']);
+    appendFileSync(path, '*3\r\n$3\r\nSET');
+    const before = readFileSync(path);
 
-  const { code, output } = await refusedStart(implementation, directory, [
-    ...APPEND_ONLY,
-    '--aof-load-truncated',
-    'no',
-  ]);
+    const { code, output } = await refusedStart(implementation, directory, [
+      ...APPEND_ONLY,
+      '--aof-load-truncated',
+      'no',
+    ]);
 
-  assert.equal(code, 1);
-  assert.match(output, /appendonly\.aof\.1\.incr\.aof.*end of file|end of file.*appendonly\.aof\.1\.incr\.aof/i);
-  assert.deepEqual(readFileSync(path), before);
-});
+    assert.equal(code, 1);
+    assert.match(
+      output,
+      /appendonly\.aof\.1\.incr\.aof.*end of file|end of file.*appendonly\.aof\.1\.incr\.aof/i,
+    );
+    assert.deepEqual(readFileSync(path), before);
+  },
+);
 
-forEachTransport('damage in the middle refuses the start, with file and offset', async (implementation, context) => {
-  const directory = directoryFor(context);
-  const path = filesOf(directory).increment(1);
-  await run(context, implementation, directory, ['SET', 'key', 'value'], ['SET', 'other', 'value']);
-  const bytes = readFileSync(path);
-  const place = bytes.indexOf('value');
-  bytes[place] = 0x56;
-  writeFileSync(path, bytes);
+forEachTransport(
+  'damage in the middle refuses the start, with file and offset',
+  async (implementation, context) => {
+    const directory = directoryFor(context);
+    const path = filesOf(directory).increment(1);
+    await run(context, implementation, directory, ['SET', 'key', 'value'], ['SET', 'other', 'value']);
+    const bytes = readFileSync(path);
+    const place = bytes.indexOf('value');
+    bytes[place] = 0x56;
+    writeFileSync(path, bytes);
 
-  const { code, output } = await refusedStart(implementation, directory);
+    const { code, output } = await refusedStart(implementation, directory);
 
-  assert.equal(code, 1);
-  const [, offset = ''] = /appendonly\.aof\.1\.incr\.aof, at offset (\d+): /.exec(output) ?? [];
-  assert.ok(offset !== '' && Number(offset) <= place, output);
-  assert.deepEqual(readFileSync(path), bytes, 'the file is as it was');
-});
+    assert.equal(code, 1);
+    const [, offset = ''] = /appendonly\.aof\.1\.incr\.aof, at offset (\d+): /.exec(output) ?? [];
+    assert.ok(offset !== '' && Number(offset) <= place, output);
+    assert.deepEqual(readFileSync(path), bytes, 'the file is as it was');
+  },
+);
 
-onEveryImplementation('a file that the manifest names and that is missing', async (implementation, context) => {
-  const directory = directoryFor(context);
-  await run(context, implementation, directory, ['SET', 'key', 'value'], ['BGREWRITEAOF']);
-  await run(context, implementation, directory, ['SET', 'key', 'new']);
-  const [base = ''] = /\S+\.base\.rdb/.exec(filesOf(directory).manifestText()) ?? [];
-  rmSync(join(directory, 'appendonlydir', base));
+onEveryImplementation(
+  'a file that the manifest names and that is missing',
+  async (implementation, context) => {
+    const directory = directoryFor(context);
+    await run(context, implementation, directory, ['SET', 'key', 'value'], ['BGREWRITEAOF']);
+    await run(context, implementation, directory, ['SET', 'key', 'new']);
+    const [base = ''] = /\S+\.base\.rdb/.exec(filesOf(directory).manifestText()) ?? [];
+    rmSync(join(directory, 'appendonlydir', base));
 
-  const { code, output } = await refusedStart(implementation, directory);
+    const { code, output } = await refusedStart(implementation, directory);
 
-  assert.equal(code, 1);
-  assert.ok(output.includes(base), output);
-});
+    assert.equal(code, 1);
+    assert.ok(output.includes(base), output);
+  },
+);
 
 for (const [what, bytes] of Object.entries({
   garbage: Buffer.from('this is no snapshot at all'),
@@ -135,17 +155,9 @@ forEachTransport('the append-only file removed: the snapshot is loaded', async (
   const directory = directoryFor(context);
   const server = await startOn(context, implementation, directory);
   const client = await server.connect();
-  await client.pipeline([
-    ['SET', 'saved', '1'],
-    ['SET', 'deleted', '1'],
-    ['BGSAVE'],
-  ]);
+  await client.pipeline([['SET', 'saved', '1'], ['SET', 'deleted', '1'], ['BGSAVE']]);
   await saveDone(client);
-  await client.pipeline([
-    ['SET', 'later', '1'],
-    ['DEL', 'deleted'],
-    ['BGREWRITEAOF'],
-  ]);
+  await client.pipeline([['SET', 'later', '1'], ['DEL', 'deleted'], ['BGREWRITEAOF']]);
   await rewriteDone(client);
   client.close();
   await kill(server);
@@ -167,33 +179,46 @@ forEachTransport('the append-only file removed: the snapshot is loaded', async (
   assert.equal(await keys(fourth), '["deleted", "saved"]');
 });
 
-onEveryImplementation('a single append-only file of an old version is taken over', async (implementation, context) => {
-  const directory = directoryFor(context);
-  const { single, manifestText } = filesOf(directory);
-  writeFileSync(single, Buffer.concat([encodeCommand(['SELECT', '0']), encodeCommand(['SET', 'key', 'value'])]));
+onEveryImplementation(
+  'a single append-only file of an old version is taken over',
+  async (implementation, context) => {
+    const directory = directoryFor(context);
+    const { single, manifestText } = filesOf(directory);
+    writeFileSync(
+      single,
+      Buffer.concat([encodeCommand(['SELECT', '0']), encodeCommand(['SET', 'key', 'value'])]),
+    );
 
-  const server = await startOn(context, implementation, directory);
-  const client = await server.connect();
-  assert.equal(await client.text('GET', 'key'), '"value"');
-  await client.command('APPEND', 'key', '!');
-  client.close();
-  await kill(server);
+    const server = await startOn(context, implementation, directory);
+    const client = await server.connect();
+    assert.equal(await client.text('GET', 'key'), '"value"');
+    await client.command('APPEND', 'key', '!');
+    client.close();
+    await kill(server);
 
-  assert.ok(!existsSync(single));
-  assert.match(manifestText(), /^file appendonly\.aof seq 1 type b\nfile appendonly\.aof\.1\.incr\.aof seq 1 type i\n/);
-  assert.equal(await get(context, implementation, directory, 'key'), '"value!"');
-});
+    assert.ok(!existsSync(single));
+    assert.match(
+      manifestText(),
+      /^file appendonly\.aof seq 1 type b\nfile appendonly\.aof\.1\.incr\.aof seq 1 type i\n/,
+    );
+    assert.equal(await get(context, implementation, directory, 'key'), '"value!"');
+  },
+);
 
-onEveryImplementation('lines that somebody has written by hand are commands', async (implementation, context) => {
-  const directory = directoryFor(context);
-  writeFileSync(filesOf(directory).single, encodeCommand(['SET', 'user:1', 'alice']));
-  if (implementation.name !== 'redis') appendFileSync(filesOf(directory).single, 'SET user:2 "bob \\x21"\nINCR n\n');
+onEveryImplementation(
+  'lines that somebody has written by hand are commands',
+  async (implementation, context) => {
+    const directory = directoryFor(context);
+    writeFileSync(filesOf(directory).single, encodeCommand(['SET', 'user:1', 'alice']));
+    if (implementation.name !== 'redis')
+      appendFileSync(filesOf(directory).single, 'SET user:2 "bob \\x21"\nINCR n\n');
 
-  const server = await startOn(context, implementation, directory);
+    const server = await startOn(context, implementation, directory);
 
-  const expected = implementation.name === 'redis' ? '["user:1"]' : '["n", "user:1", "user:2"]';
-  assert.equal(await keys(server), expected);
-});
+    const expected = implementation.name === 'redis' ? '["user:1"]' : '["n", "user:1", "user:2"]';
+    assert.equal(await keys(server), expected);
+  },
+);
 
 type Command = readonly string[];
 
@@ -234,5 +259,8 @@ async function keys(server: { connect: Awaited<ReturnType<typeof startOn>>['conn
   client.close();
   assert.ok(reply.kind === 'aggregate');
   const names = reply.items.map((item) => (item.kind === 'scalar' ? item.bytes.toString() : ''));
-  return `[${names.sort().map((name) => `"${name}"`).join(', ')}]`;
+  return `[${names
+    .sort()
+    .map((name) => `"${name}"`)
+    .join(', ')}]`;
 }

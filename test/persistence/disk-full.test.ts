@@ -69,125 +69,153 @@ class Writer {
   }
 }
 
-onEveryImplementation('a full disk and everysec: refused, then as before', async (implementation, context) => {
-  const directory = smallDiskFor(context);
-  if (directory === undefined) return;
-  const filler = join(directory, 'filler');
-  const server = await startOn(context, implementation, directory, EVERYSEC);
-  const clients = await Promise.all(Array.from({ length: WRITERS }, () => server.connect()));
-  const writers = clients.map((_, index) => new Writer(`writer${index}`));
-  const reader = await server.connect();
-  await reader.command('SET', 'known', 'value');
-  writeFileSync(filler, Buffer.alloc(FILLER_BYTES));
+onEveryImplementation(
+  'a full disk and everysec: refused, then as before',
+  async (implementation, context) => {
+    const directory = smallDiskFor(context);
+    if (directory === undefined) return;
+    const filler = join(directory, 'filler');
+    const server = await startOn(context, implementation, directory, EVERYSEC);
+    const clients = await Promise.all(Array.from({ length: WRITERS }, () => server.connect()));
+    const writers = clients.map((_, index) => new Writer(`writer${index}`));
+    const reader = await server.connect();
+    await reader.command('SET', 'known', 'value');
+    writeFileSync(filler, Buffer.alloc(FILLER_BYTES));
 
-  const refusals = await Promise.all(writers.map((writer, index) => writer.writeUntilRefused(clients[index]!)));
+    const refusals = await Promise.all(
+      writers.map((writer, index) => writer.writeUntilRefused(clients[index]!)),
+    );
 
-  for (const refusal of refusals) {
-    assert.equal(refusal, '-MISCONF Errors writing to the AOF file: No space left on device');
-  }
-  assert.equal(await reader.text('GET', 'known'), '"value"');
-  assert.equal(await infoField(reader, 'aof_last_write_status'), 'err');
+    for (const refusal of refusals) {
+      assert.equal(refusal, '-MISCONF Errors writing to the AOF file: No space left on device');
+    }
+    assert.equal(await reader.text('GET', 'known'), '"value"');
+    assert.equal(await infoField(reader, 'aof_last_write_status'), 'err');
 
-  rmSync(filler);
-  await waitUntil('writes are accepted', async () => (await reader.text('SET', 'known', 'new')) === '+OK');
-  assert.equal(await infoField(reader, 'aof_last_write_status'), 'ok');
-  await waitUntil('all is written', async () => (await infoField(reader, 'aof_buffer_length')) === '0');
-  for (const client of [...clients, reader]) client.close();
-  await kill(server);
+    rmSync(filler);
+    await waitUntil('writes are accepted', async () => (await reader.text('SET', 'known', 'new')) === '+OK');
+    assert.equal(await infoField(reader, 'aof_last_write_status'), 'ok');
+    await waitUntil('all is written', async () => (await infoField(reader, 'aof_buffer_length')) === '0');
+    for (const client of [...clients, reader]) client.close();
+    await kill(server);
 
-  const second = await startOn(context, implementation, directory, EVERYSEC);
-  const client = await second.connect();
-  for (const writer of writers) await writer.check(client);
-  assert.equal(await client.text('GET', 'known'), '"new"');
-  client.close();
-  await kill(second);
-});
+    const second = await startOn(context, implementation, directory, EVERYSEC);
+    const client = await second.connect();
+    for (const writer of writers) await writer.check(client);
+    assert.equal(await client.text('GET', 'known'), '"new"');
+    client.close();
+    await kill(second);
+  },
+);
 
-onEveryImplementation('a full disk and always: the server ends, nothing is lost', async (implementation, context) => {
-  const directory = smallDiskFor(context);
-  if (directory === undefined) return;
-  const filler = join(directory, 'filler');
-  const server = await startOn(context, implementation, directory, ALWAYS);
-  const clients = await Promise.all(Array.from({ length: WRITERS }, () => server.connect()));
-  const writers = clients.map((_, index) => new Writer(`writer${index}`));
-  writeFileSync(filler, Buffer.alloc(FILLER_BYTES));
+onEveryImplementation(
+  'a full disk and always: the server ends, nothing is lost',
+  async (implementation, context) => {
+    const directory = smallDiskFor(context);
+    if (directory === undefined) return;
+    const filler = join(directory, 'filler');
+    const server = await startOn(context, implementation, directory, ALWAYS);
+    const clients = await Promise.all(Array.from({ length: WRITERS }, () => server.connect()));
+    const writers = clients.map((_, index) => new Writer(`writer${index}`));
+    writeFileSync(filler, Buffer.alloc(FILLER_BYTES));
 
-  const refusals = await Promise.all(writers.map((writer, index) => writer.writeUntilRefused(clients[index]!)));
+    const refusals = await Promise.all(
+      writers.map((writer, index) => writer.writeUntilRefused(clients[index]!)),
+    );
 
-  assert.deepEqual(refusals, refusals.map(() => undefined));
-  assert.deepEqual(await server.exited, { code: 1, signal: null });
-  assert.match(server.output(), /Can't recover from AOF write error when the AOF fsync policy is 'always'.*Exiting/);
-  rmSync(filler);
+    assert.deepEqual(
+      refusals,
+      refusals.map(() => undefined),
+    );
+    assert.deepEqual(await server.exited, { code: 1, signal: null });
+    assert.match(
+      server.output(),
+      /Can't recover from AOF write error when the AOF fsync policy is 'always'.*Exiting/,
+    );
+    rmSync(filler);
 
-  const second = await startOn(context, implementation, directory, ALWAYS);
-  const client = await second.connect();
-  for (const writer of writers) await writer.check(client);
-  client.close();
-  await kill(second);
-});
+    const second = await startOn(context, implementation, directory, ALWAYS);
+    const client = await second.connect();
+    for (const writer of writers) await writer.check(client);
+    client.close();
+    await kill(second);
+  },
+);
 
-onEveryImplementation('a background save without space: refused until one succeeds', async (implementation, context) => {
-  const directory = smallDiskFor(context);
-  if (directory === undefined) return;
-  const filler = join(directory, 'filler');
-  const server = await startOn(context, implementation, directory, SNAPSHOTS);
-  const client = await server.connect();
-  // Values that do not compress.
-  const random = Buffer.from(Array.from({ length: 200_000 }, () => Math.floor(Math.random() * 256)));
-  for (let key = 0; key < 7; key++) await client.command('SET', `key${key}`, random);
-  await client.command('SAVE');
-  await client.command('SET', 'key', 'value');
-  writeFileSync(filler, Buffer.alloc(2 * 1024 * 1024));
+onEveryImplementation(
+  'a background save without space: refused until one succeeds',
+  async (implementation, context) => {
+    const directory = smallDiskFor(context);
+    if (directory === undefined) return;
+    const filler = join(directory, 'filler');
+    const server = await startOn(context, implementation, directory, SNAPSHOTS);
+    const client = await server.connect();
+    // Values that do not compress.
+    const random = Buffer.from(Array.from({ length: 200_000 }, () => Math.floor(Math.random() * 256)));
+    for (let key = 0; key < 7; key++) await client.command('SET', `key${key}`, random);
+    await client.command('SAVE');
+    await client.command('SET', 'key', 'value');
+    writeFileSync(filler, Buffer.alloc(2 * 1024 * 1024));
 
-  await client.command('BGSAVE');
-  await saveDone(client);
+    await client.command('BGSAVE');
+    await saveDone(client);
 
-  assert.equal(await infoField(client, 'rdb_last_bgsave_status'), 'err');
-  assert.match(await client.text('SET', 'key', 'refused'), /^-MISCONF Redis is configured to save RDB snapshots/);
-  assert.equal(await client.text('GET', 'key'), '"value"');
+    assert.equal(await infoField(client, 'rdb_last_bgsave_status'), 'err');
+    assert.match(
+      await client.text('SET', 'key', 'refused'),
+      /^-MISCONF Redis is configured to save RDB snapshots/,
+    );
+    assert.equal(await client.text('GET', 'key'), '"value"');
 
-  rmSync(filler);
-  await client.command('BGSAVE');
-  await saveDone(client);
+    rmSync(filler);
+    await client.command('BGSAVE');
+    await saveDone(client);
 
-  assert.equal(await infoField(client, 'rdb_last_bgsave_status'), 'ok');
-  assert.equal(await client.text('SET', 'later', 'value'), '+OK');
-  client.close();
-  await kill(server);
-  const second = await startOn(context, implementation, directory, SNAPSHOTS);
-  const other = await second.connect();
-  assert.equal(await other.text('GET', 'key'), '"value"');
-  assert.equal(await other.text('STRLEN', 'key6'), ':200000');
-  other.close();
-  await kill(second);
-});
+    assert.equal(await infoField(client, 'rdb_last_bgsave_status'), 'ok');
+    assert.equal(await client.text('SET', 'later', 'value'), '+OK');
+    client.close();
+    await kill(server);
+    const second = await startOn(context, implementation, directory, SNAPSHOTS);
+    const other = await second.connect();
+    assert.equal(await other.text('GET', 'key'), '"value"');
+    assert.equal(await other.text('STRLEN', 'key6'), ':200000');
+    other.close();
+    await kill(second);
+  },
+);
 
-forEachTransport('a rewrite without space leaves the old files and their data', async (implementation, context) => {
-  const directory = smallDiskFor(context);
-  if (directory === undefined) return;
-  const filler = join(directory, 'filler');
-  const server = await startOn(context, implementation, directory, EVERYSEC);
-  const client = await server.connect();
-  const random = Buffer.from(Array.from({ length: 200_000 }, () => Math.floor(Math.random() * 256)));
-  for (let key = 0; key < 7; key++) await client.command('SET', `key${key}`, random);
-  await waitUntil('all is written', async () => (await infoField(client, 'aof_buffer_length')) === '0');
-  writeFileSync(filler, Buffer.alloc(2 * 1024 * 1024));
+forEachTransport(
+  'a rewrite without space leaves the old files and their data',
+  async (implementation, context) => {
+    const directory = smallDiskFor(context);
+    if (directory === undefined) return;
+    const filler = join(directory, 'filler');
+    const server = await startOn(context, implementation, directory, EVERYSEC);
+    const client = await server.connect();
+    const random = Buffer.from(Array.from({ length: 200_000 }, () => Math.floor(Math.random() * 256)));
+    for (let key = 0; key < 7; key++) await client.command('SET', `key${key}`, random);
+    await waitUntil('all is written', async () => (await infoField(client, 'aof_buffer_length')) === '0');
+    writeFileSync(filler, Buffer.alloc(2 * 1024 * 1024));
 
-  await client.command('BGREWRITEAOF');
-  await waitUntil('the rewrite has failed', async () => (await infoField(client, 'aof_last_bgrewrite_status')) === 'err');
+    await client.command('BGREWRITEAOF');
+    await waitUntil(
+      'the rewrite has failed',
+      async () => (await infoField(client, 'aof_last_bgrewrite_status')) === 'err',
+    );
 
-  assert.equal(await client.text('SET', 'key', 'value'), '+OK');
-  await waitUntil('all is written', async () => (await infoField(client, 'aof_buffer_length')) === '0');
-  client.close();
-  await kill(server);
-  rmSync(filler);
-  const second = await startOn(context, implementation, directory, EVERYSEC);
-  const other = await second.connect();
-  assert.equal(await other.text('GET', 'key'), '"value"');
-  assert.equal(await other.text('STRLEN', 'key6'), ':200000');
-  await other.command('BGREWRITEAOF');
-  await waitUntil('a rewrite is done', async () => (await infoField(other, 'aof_rewrites')) === '1');
-  assert.equal(await infoField(other, 'aof_last_bgrewrite_status'), 'ok');
-  other.close();
-  await kill(second);
-});
+    assert.equal(await client.text('SET', 'key', 'value'), '+OK');
+    await waitUntil('all is written', async () => (await infoField(client, 'aof_buffer_length')) === '0');
+    client.close();
+    await kill(server);
+    rmSync(filler);
+    const second = await startOn(context, implementation, directory, EVERYSEC);
+    const other = await second.connect();
+    assert.equal(await other.text('GET', 'key'), '"value"');
+    assert.equal(await other.text('STRLEN', 'key6'), ':200000');
+    await other.command('BGREWRITEAOF');
+    await waitUntil('a rewrite is done', async () => (await infoField(other, 'aof_rewrites')) === '1');
+    assert.equal(await infoField(other, 'aof_last_bgrewrite_status'), 'ok');
+    other.close();
+    await kill(second);
+  },
+);

@@ -78,53 +78,59 @@ onEveryImplementation('CONFIG SET appendonly yes under load', async (implementat
   await kill(second);
 });
 
-onEveryImplementation('CONFIG SET appendonly off and on again under load', async (implementation, context) => {
-  const directory = directoryFor(context);
-  const server = await startOn(context, implementation, directory, ON);
-  const admin = await server.connect();
-  const load = await loadOn(server);
+onEveryImplementation(
+  'CONFIG SET appendonly off and on again under load',
+  async (implementation, context) => {
+    const directory = directoryFor(context);
+    const server = await startOn(context, implementation, directory, ON);
+    const admin = await server.connect();
+    const load = await loadOn(server);
 
-  for (let round = 0; round < 3; round++) {
+    for (let round = 0; round < 3; round++) {
+      await load.goesOn();
+      assert.equal(await admin.text('CONFIG', 'SET', 'appendonly', 'no'), '+OK');
+      assert.equal(await infoField(admin, 'aof_enabled'), '0');
+      await load.goesOn();
+      assert.equal(await admin.text('CONFIG', 'SET', 'appendonly', 'yes'), '+OK');
+      assert.equal(await infoField(admin, 'aof_enabled'), '1');
+    }
+    await rewriteDone(admin);
     await load.goesOn();
-    assert.equal(await admin.text('CONFIG', 'SET', 'appendonly', 'no'), '+OK');
-    assert.equal(await infoField(admin, 'aof_enabled'), '0');
+    await load.stop();
+    admin.close();
+    await kill(server);
+
+    const second = await startOn(context, implementation, directory, ON);
+    assert.deepEqual(await countsOf(second), load.counts);
+    await kill(second);
+  },
+);
+
+onEveryImplementation(
+  'switched off and on at once, while the first rewrite runs',
+  async (implementation, context) => {
+    const directory = directoryFor(context);
+    const server = await startOn(context, implementation, directory, OFF);
+    const admin = await server.connect();
+    await admin.command('CONFIG', 'SET', 'appendfsync', 'always');
+    const load = await loadOn(server);
+
+    await admin.pipeline(
+      ['yes', 'no', 'yes', 'no', 'yes'].map((value) => ['CONFIG', 'SET', 'appendonly', value]),
+    );
+    await rewriteDone(admin);
     await load.goesOn();
-    assert.equal(await admin.text('CONFIG', 'SET', 'appendonly', 'yes'), '+OK');
+    await rewriteDone(admin);
+    await load.stop();
     assert.equal(await infoField(admin, 'aof_enabled'), '1');
-  }
-  await rewriteDone(admin);
-  await load.goesOn();
-  await load.stop();
-  admin.close();
-  await kill(server);
+    admin.close();
+    await kill(server);
 
-  const second = await startOn(context, implementation, directory, ON);
-  assert.deepEqual(await countsOf(second), load.counts);
-  await kill(second);
-});
-
-onEveryImplementation('switched off and on at once, while the first rewrite runs', async (implementation, context) => {
-  const directory = directoryFor(context);
-  const server = await startOn(context, implementation, directory, OFF);
-  const admin = await server.connect();
-  await admin.command('CONFIG', 'SET', 'appendfsync', 'always');
-  const load = await loadOn(server);
-
-  await admin.pipeline(
-    ['yes', 'no', 'yes', 'no', 'yes'].map((value) => ['CONFIG', 'SET', 'appendonly', value]),
-  );
-  await rewriteDone(admin);
-  await load.goesOn();
-  await rewriteDone(admin);
-  await load.stop();
-  assert.equal(await infoField(admin, 'aof_enabled'), '1');
-  admin.close();
-  await kill(server);
-
-  const second = await startOn(context, implementation, directory, ON);
-  assert.deepEqual(await countsOf(second), load.counts);
-  await kill(second);
-});
+    const second = await startOn(context, implementation, directory, ON);
+    assert.deepEqual(await countsOf(second), load.counts);
+    await kill(second);
+  },
+);
 
 forEachTransport('CONFIG SET appendonly yes that fails leaves it off', async (implementation, context) => {
   const directory = directoryFor(context);
@@ -160,7 +166,12 @@ forEachTransport('CONFIG SET appendonly yes that fails leaves it off', async (im
 
 onEveryImplementation('CONFIG SET appendfsync under load', async (implementation, context) => {
   const directory = directoryFor(context);
-  const server = await startOn(context, implementation, directory, ['--appendonly', 'yes', '--appendfsync', 'no']);
+  const server = await startOn(context, implementation, directory, [
+    '--appendonly',
+    'yes',
+    '--appendfsync',
+    'no',
+  ]);
   const admin = await server.connect();
   const load = await loadOn(server);
 
@@ -180,7 +191,11 @@ onEveryImplementation('CONFIG SET appendfsync under load', async (implementation
 
 onEveryImplementation('a rewrite by itself when the file has grown', async (implementation, context) => {
   const directory = directoryFor(context);
-  const server = await startOn(context, implementation, directory, [...ON, '--auto-aof-rewrite-min-size', '64kb']);
+  const server = await startOn(context, implementation, directory, [
+    ...ON,
+    '--auto-aof-rewrite-min-size',
+    '64kb',
+  ]);
   const client = await server.connect();
   const value = 'x'.repeat(4096);
 

@@ -34,7 +34,12 @@ function shutdown(...options: readonly string[]): (server: ServerProcess) => Pro
   };
 }
 
-const ENDS: readonly (readonly [name: string, args: readonly string[], end: readonly string[], isSaved: boolean])[] = [
+const ENDS: readonly (readonly [
+  name: string,
+  args: readonly string[],
+  end: readonly string[],
+  isSaved: boolean,
+])[] = [
   ['SHUTDOWN with save points saves', WITH_SAVE_POINTS, [], true],
   ['SHUTDOWN without save points does not save', WITHOUT_SAVE_POINTS, [], false],
   ['SHUTDOWN SAVE saves without save points', WITHOUT_SAVE_POINTS, ['SAVE'], true],
@@ -76,25 +81,28 @@ onEveryImplementation('SIGTERM leaves a complete append-only file', async (imple
   assert.equal(await valueFound(context, implementation, directory, args), '"value"');
 });
 
-onEveryImplementation('SHUTDOWN goes on with the server when the save fails', async (implementation, context) => {
-  const directory = directoryFor(context);
-  const { dump } = filesOf(directory);
-  const server = await startOn(context, implementation, directory, WITH_SAVE_POINTS);
-  const client = await server.connect();
-  await client.command('SET', 'key', 'value');
-  // Nothing can be renamed to this.
-  mkdirSync(dump);
+onEveryImplementation(
+  'SHUTDOWN goes on with the server when the save fails',
+  async (implementation, context) => {
+    const directory = directoryFor(context);
+    const { dump } = filesOf(directory);
+    const server = await startOn(context, implementation, directory, WITH_SAVE_POINTS);
+    const client = await server.connect();
+    await client.command('SET', 'key', 'value');
+    // Nothing can be renamed to this.
+    mkdirSync(dump);
 
-  assert.equal(await client.text('SHUTDOWN'), '-ERR Errors trying to SHUTDOWN. Check logs.');
-  assert.equal(await client.text('GET', 'key'), '"value"');
-  client.send('SHUTDOWN', 'FORCE');
-  await client.readUntilClose();
-  client.close();
+    assert.equal(await client.text('SHUTDOWN'), '-ERR Errors trying to SHUTDOWN. Check logs.');
+    assert.equal(await client.text('GET', 'key'), '"value"');
+    client.send('SHUTDOWN', 'FORCE');
+    await client.readUntilClose();
+    client.close();
 
-  assert.deepEqual(await server.exited, { code: 0, signal: null });
-  rmdirSync(dump);
-  assert.equal(await valueFound(context, implementation, directory, WITH_SAVE_POINTS), '(nil)');
-});
+    assert.deepEqual(await server.exited, { code: 0, signal: null });
+    rmdirSync(dump);
+    assert.equal(await valueFound(context, implementation, directory, WITH_SAVE_POINTS), '(nil)');
+  },
+);
 
 onEveryImplementation('SHUTDOWN refuses what makes no sense', async (implementation, context) => {
   const server = await startOn(context, implementation, directoryFor(context), WITHOUT_SAVE_POINTS);

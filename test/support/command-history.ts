@@ -107,7 +107,9 @@ function runOn(model: Model, { databaseIndex, words }: HistoryCommand): void {
 
 /** Each database as `key=value` lines in order, as `LoadedStore.content` has them. */
 function contentOf(model: Model): string {
-  return joinedContent(model.map((database) => [...database].map(([key, value]) => `${key}=${value}`).sort()));
+  return joinedContent(
+    model.map((database) => [...database].map(([key, value]) => `${key}=${value}`).sort()),
+  );
 }
 
 export function joinedContent(databases: readonly (readonly string[])[]): string {

@@ -88,5 +88,8 @@ export async function rewriteDone(client: RespClient): Promise<void> {
 }
 
 export async function saveDone(client: RespClient): Promise<void> {
-  await waitUntil('the save is done', async () => (await infoField(client, 'rdb_bgsave_in_progress')) === '0');
+  await waitUntil(
+    'the save is done',
+    async () => (await infoField(client, 'rdb_bgsave_in_progress')) === '0',
+  );
 }

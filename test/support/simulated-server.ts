@@ -30,6 +30,7 @@ import {
 } from './command-history.ts';
 import { HookedDisk } from './hooked-disk.ts';
 import type { LoadedStore } from './loading.ts';
+import { logMemory } from './log-memory.ts';
 
 const DIRECTORY = '/data';
 const PATHS = new AofPaths(DIRECTORY, 'appendonlydir', 'appendonly.aof');
@@ -123,6 +124,7 @@ export class SimulatedServer {
 
   #newLog(): AppendOnlyLog {
     const parts = {
+      ...logMemory(),
       disk: this.#disk,
       paths: PATHS,
       background: new LazySync(this.#disk),
@@ -345,7 +347,12 @@ export class SimulatedServer {
 }
 
 /** What a start on this disk finds: a state that was, no earlier than the floor, and the same once more. */
-export function checkDisk(server: SimulatedServer, disk: SimulatedDisk, store: LoadedStore, what: string): void {
+export function checkDisk(
+  server: SimulatedServer,
+  disk: SimulatedDisk,
+  store: LoadedStore,
+  what: string,
+): void {
   const { history } = server;
   try {
     const content = startedContent(disk, store, true);
