@@ -13,7 +13,7 @@ export async function runProgram(args: readonly string[], worker: Worker | undef
   if (isToolName(args[0])) {
     // Loaded when needed only: a server starts sooner without it.
     const { runTool } = await import('./tools.ts');
-    process.exitCode = runTool(args[0], args.slice(1));
+    process.exitCode = await runTool(args[0], args.slice(1));
     return;
   }
   const commandLine = parseCommandLine(args, process.env, { program: PROGRAM });

@@ -1,4 +1,4 @@
-/** The subcommands of the command line that work on files instead of serving. */
+/** The subcommands of the command line: those that work on files, and the comparison. */
 import { readSync } from 'node:fs';
 import type { ToolName } from './config/help.ts';
 import { runCheckAof } from './persistence/check-aof.ts';
@@ -7,10 +7,17 @@ import { runConvert } from './persistence/convert.ts';
 import { nodeDisk } from './persistence/node-disk.ts';
 import type { ToolConsole } from './persistence/tool-console.ts';
 
-const TOOLS: Readonly<Record<ToolName, (args: readonly string[], tool: ToolConsole) => number>> = {
+type Tool = (args: readonly string[], tool: ToolConsole) => number | Promise<number>;
+
+const TOOLS: Readonly<Record<ToolName, Tool>> = {
   'check-aof': runCheckAof,
   'check-rdb': runCheckRdb,
   convert: runConvert,
+  compare: async (args, { write }) => {
+    // Loaded when needed only: the others work on files, and this one on servers.
+    const { runCompare } = await import('./compare/compare.ts');
+    return runCompare(args, write);
+  },
 };
 
 const STANDARD_INPUT = 0;
@@ -18,7 +25,7 @@ const RETRY_MILLIS = 20;
 const LF = 10;
 
 /** Runs a tool with the arguments behind its name, and returns the exit code. */
-export function runTool(name: ToolName, args: readonly string[]): number {
+export function runTool(name: ToolName, args: readonly string[]): number | Promise<number> {
   return TOOLS[name](args, {
     disk: nodeDisk,
     nowMillis: Date.now,

@@ -85,7 +85,15 @@ async function measure(variant: Variant, kind: Kind, options: SaveOptions): Prom
       growthBytes = Math.max(growthBytes, peakBytes - residentBytes + copiedBytes);
     }
     connection.close();
-    return { server: variant, command: kind.job.command, alone, saving, jobSeconds, residentBytes, growthBytes };
+    return {
+      server: variant,
+      command: kind.job.command,
+      alone,
+      saving,
+      jobSeconds,
+      residentBytes,
+      growthBytes,
+    };
   });
 }
 

@@ -159,16 +159,18 @@ async function runAll(clients: readonly LoadClient[], run: LoadRun): Promise<voi
 }
 
 async function work({ port, clientsCount }: LoadThreadData): Promise<void> {
-  let hasFailed = false;
+  let failure: Error | undefined;
   const fail = (error: Error): void => {
-    if (!hasFailed) report({ kind: 'failed', message: error.message });
-    hasFailed = true;
+    if (failure === undefined) report({ kind: 'failed', message: error.message });
+    failure ??= error;
   };
 
   const clients: LoadClient[] = [];
   parentPort?.on('message', (order: LoadOrder) => {
     if (order.kind === 'run') {
-      void runAll(clients, order.run);
+      // Said again: between two runs nobody listens.
+      if (failure === undefined) void runAll(clients, order.run);
+      else report({ kind: 'failed', message: failure.message });
       return;
     }
     for (const client of clients) client.close();
@@ -176,10 +178,10 @@ async function work({ port, clientsCount }: LoadThreadData): Promise<void> {
     process.exit();
   });
   // One after another: a server that starts a thread for each is not swamped.
-  for (let index = 0; index < clientsCount && !hasFailed; index++) {
+  for (let index = 0; index < clientsCount && failure === undefined; index++) {
     clients.push(await LoadClient.connect(port, fail));
   }
-  if (!hasFailed) report({ kind: 'connected' });
+  if (failure === undefined) report({ kind: 'connected' });
 }
 
 await work(workerData as LoadThreadData);

@@ -55,6 +55,10 @@ export type LoadReport =
       readonly busyShare: number;
     };
 
+/** A server that has not answered for so long will not. */
+const ANSWER_MILLIS_MAX = 30_000;
+const CONNECT_MILLIS_MAX = 120_000;
+
 type Ran = Extract<LoadReport, { kind: 'ran' }>;
 
 export class LoadClients {
@@ -73,7 +77,7 @@ export class LoadClients {
     });
     const clients = new LoadClients(threads);
     try {
-      await Promise.all(threads.map(nextReport));
+      await Promise.all(threads.map((thread) => nextReport(thread, CONNECT_MILLIS_MAX)));
     } catch (error) {
       await clients.close();
       throw error;
@@ -83,10 +87,11 @@ export class LoadClients {
 
   async run(run: LoadRun): Promise<LoadFigures> {
     const perThread = shares(run.requestsMax ?? 0, this.#threads.length);
+    const millisMax = run.millisMax === undefined ? undefined : run.millisMax + ANSWER_MILLIS_MAX;
     const reports = this.#threads.map((thread, index) => {
       const part = run.requestsMax === undefined ? {} : { requestsMax: perThread[index] ?? 0 };
       thread.postMessage({ kind: 'run', run: { ...run, ...part } } satisfies LoadOrder);
-      return nextReport(thread);
+      return nextReport(thread, millisMax);
     });
     const ran = (await Promise.all(reports)).filter((report): report is Ran => report.kind === 'ran');
 
@@ -115,9 +120,10 @@ export function shares(whole: number, partsCount: number): number[] {
   );
 }
 
-function nextReport(thread: Worker): Promise<LoadReport> {
+function nextReport(thread: Worker, millisMax: number | undefined): Promise<LoadReport> {
   return new Promise((resolve, reject) => {
     const settle = (act: () => void): void => {
+      clearTimeout(timer);
       thread.off('message', onMessage);
       thread.off('error', onError);
       thread.off('exit', onExit);
@@ -127,6 +133,8 @@ function nextReport(thread: Worker): Promise<LoadReport> {
       settle(() => (report.kind === 'failed' ? reject(new Error(report.message)) : resolve(report)));
     const onError = (error: Error): void => settle(() => reject(error));
     const onExit = (): void => settle(() => reject(new Error('a thread of the load has ended')));
+    const onTime = (): void => settle(() => reject(new Error(`no answer within ${millisMax} ms`)));
+    const timer = millisMax === undefined ? undefined : setTimeout(onTime, millisMax);
     thread.on('message', onMessage);
     thread.on('error', onError);
     thread.on('exit', onExit);

@@ -15,7 +15,7 @@ export interface CompareOptions {
   readonly logs: readonly LogPolicy[];
   readonly roundsCount: number;
   readonly cellMillis: number;
-  /** Given to the clients of each server before they are measured. */
+  /** Load for a server that has started, and again for each number of clients, before it is measured. */
   readonly warmMillis: number;
   readonly keysCount: number;
   readonly saveKeysCount: number;
@@ -62,7 +62,7 @@ const QUICK: Defaults = {
   millis: '200',
   keys: '2000',
   saveKeys: '100000',
-  warmMillis: 200,
+  warmMillis: 300,
   saveMillis: 800,
 };
 

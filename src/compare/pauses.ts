@@ -1,5 +1,4 @@
 /** What a snapshot in the background costs the clients: a prober beside a load, alone and while saving. */
-import { setTimeout as sleep } from 'node:timers/promises';
 import { BGSAVE, repeatJob } from './background-job.ts';
 import type { Gap, Pauses, ServerName, WaitHistogram } from './figures.ts';
 import { LoadClients } from './load.ts';
@@ -74,16 +73,13 @@ async function measureWindow(
   options: CompareOptions,
 ): Promise<WaitHistogram> {
   const probe = startProbe(server.port);
-  const [load] = await Promise.all([
-    clients.run({
-      commands: commandsOf(READS_PERCENT),
-      pipeline: 1,
-      valueBytes: VALUE_BYTES,
-      keysCount: options.saveKeysCount,
-      millisMax: options.saveMillis,
-    }),
-    sleep(options.saveMillis),
-  ]);
+  const load = await clients.run({
+    commands: commandsOf(READS_PERCENT),
+    pipeline: 1,
+    valueBytes: VALUE_BYTES,
+    keysCount: options.saveKeysCount,
+    millisMax: options.saveMillis,
+  });
   const probed = await probe.finish();
   const micros = sortedMicros(probed);
   return {

@@ -49,7 +49,8 @@ export class StartFailure extends Error {
   constructor(variant: Variant, { output, directory }: StartedProcess) {
     const text = output.text.replaceAll(directory, 'its directory').trim();
     super(`${variant} does not start:\n${text}`);
-    this.reason = text.split('\n').at(-1) ?? '';
+    // Less what opens a line of the log: `123:M 01 Jan 2026 00:00:00.000 # `.
+    this.reason = (text.split('\n').at(-1) ?? '').replace(/^\d+:[A-Z] .*? [.*#-] /, '');
   }
 }
 

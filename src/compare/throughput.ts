@@ -14,6 +14,8 @@ import { median } from './statistics.ts';
 import type { ProgressBar } from './terminal.ts';
 
 const NANOS_PER_MILLI = 1e6;
+const WARM_CLIENTS = 4;
+const WARM_PIPELINE = 16;
 /** Between runs the file is rewritten when it has grown to this. */
 const LOG_BYTES_MAX = 256 * 1024 * 1024;
 
@@ -36,9 +38,10 @@ type Stage = Pick<Setting, 'log' | 'valueBytes'>;
 
 /** How long all runs take together, for the progress bar; `serversCount` of them are measured. */
 export function gridMillis(options: CompareOptions, serversCount: number): number {
-  const { logs, valueBytes, clients, readsPercents, pipelines, roundsCount, cellMillis, warmMillis } = options;
+  const { logs, valueBytes, clients, readsPercents, pipelines, roundsCount, cellMillis, warmMillis } =
+    options;
   const perCount = warmMillis + readsPercents.length * pipelines.length * roundsCount * cellMillis;
-  return logs.length * valueBytes.length * clients.length * perCount * serversCount;
+  return logs.length * valueBytes.length * (warmMillis + clients.length * perCount) * serversCount;
 }
 
 export async function measureGrid(
@@ -96,8 +99,23 @@ class Grid {
       const connection = await RespConnection.open(server.port);
       await fillKeys(connection, { count: this.#options.keysCount, valueBytes });
       connection.close();
+      await this.#warm(server);
       this.#noteFootprint(participant, 0);
     });
+    this.#bar.advance(this.#options.warmMillis);
+  }
+
+  /** The server of interest is one that has been up for a while, with its code compiled. */
+  async #warm(server: RunningServer): Promise<void> {
+    const { readsPercents, warmMillis } = this.#options;
+    const [readsPercent = 50] = readsPercents;
+    const setting = { ...this.#stage, clients: WARM_CLIENTS, readsPercent, pipeline: WARM_PIPELINE };
+    const clients = await LoadClients.open(server.port, WARM_CLIENTS, 1);
+    try {
+      await this.#run(clients, setting, warmMillis);
+    } finally {
+      await clients.close();
+    }
   }
 
   async #measureClients(clients: number): Promise<void> {

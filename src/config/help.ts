@@ -5,11 +5,12 @@ import { DIRECTIVE_NAMES, directiveRow, type DirectiveName } from './directives.
 
 const WIDTH_COLUMNS = 100;
 
-/** Subcommands that work on files instead of serving, and what follows them (tools.ts). */
+/** Subcommands that end without serving, and what follows them (tools.ts). */
 const TOOL_ARGUMENTS = {
   'check-aof': '[--fix | --truncate-to-timestamp SECONDS] FILE | MANIFEST',
   'check-rdb': 'FILE',
   convert: '[--force] IN OUT        between FILE.rdb, FILE.json and the directory of an AOF',
+  compare: '[--quick] [--out FILE.html] [--help]   the architectures measured side by side',
 } as const;
 
 export type ToolName = keyof typeof TOOL_ARGUMENTS;
@@ -49,6 +50,7 @@ Examples:
   echo 'maxmemory 128mb' | ${name} -
   ${name} check-aof --fix data/appendonlydir/appendonly.aof.manifest
   ${name} convert dump.rdb dump.json
+  ${name} compare --quick
   REDIS_CLONE_PORT=7000 ${name}               if neither a file nor an option sets the port
 
 Options (--name value or --name=value; the same names as in redis.conf and CONFIG SET):

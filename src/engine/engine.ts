@@ -92,6 +92,8 @@ const HTTP_WORDS = new Set(['post', 'host:']);
 
 /** Where the effects of commands go: the append-only file, replicas. The requests are borrowed. */
 export interface EffectSink {
+  /** Whether there is anybody who wants them now; looked at whenever the lock is taken. */
+  readonly isWanted: boolean;
   append(databaseIndex: number, request: Request): void;
   /** What follows until `exec` takes effect all or not at all. */
   multi(databaseIndex: number): void;
@@ -170,10 +172,10 @@ export class Engine {
     this.applyConfig();
   }
 
-  /** Sends the effects of write commands there; without a sink they are not even put together. */
-  propagateTo(sink: EffectSink | undefined): void {
+  /** Sends the effects of write commands there; while it does not want them they are not put together. */
+  propagateTo(sink: EffectSink): void {
     this.#sink = sink;
-    this.#call!.isPropagating = sink !== undefined;
+    this.#updateGate();
   }
 
   get isLoading(): boolean {
@@ -250,6 +252,7 @@ export class Engine {
     if (this.#control[STATE_LOADING] !== 0) gate |= GATE_LOADING;
     if (this.#control[STATE_WRITES_REFUSED] !== 0) gate |= GATE_WRITES_REFUSED;
     this.#gate = gate;
+    this.#call!.isPropagating = this.#sink?.isWanted === true;
   }
 
   /** Fetches the memory that the first `count` requests will need; a guess for those in another database. */
@@ -484,23 +487,22 @@ export class Engine {
       `${command.fullName} changed the data although its row does not say so`,
     );
     // EXEC itself changes nothing: its commands were reported one by one.
-    if (this.#sink === undefined || command.fullName === 'exec') return;
+    if (!call.isPropagating || command.fullName === 'exec') return;
     const databaseIndex = call.database.index;
     if (call.effects !== undefined) {
       for (const effect of call.effects) this.#unit.push({ databaseIndex, request: effect });
     } else if (this.#isInCommand || this.#unit.length > 0) {
       this.#unit.push({ databaseIndex, request });
     } else {
-      this.#sink.append(databaseIndex, request);
+      this.#sink!.append(databaseIndex, request);
     }
   }
 
   /** Hands the effects of a command on: as they are, or as a transaction if there are several. */
   #endUnit(): void {
     const unit = this.#unit;
-    const sink = this.#sink;
+    const sink = this.#sink!;
     this.#unit = [];
-    if (sink === undefined) return;
     if (unit.length > 1) sink.multi(unit[0]!.databaseIndex);
     for (const { databaseIndex, request } of unit) sink.append(databaseIndex, request);
     if (unit.length > 1) sink.exec();
@@ -508,11 +510,11 @@ export class Engine {
 
   /** A key was deleted because its time had passed: its deletion is an effect too. */
   keyExpired(database: Database, key: Uint8Array): void {
-    if (this.#sink === undefined) return;
+    if (!this.#call!.isPropagating) return;
     const verb = this.config.values['lazyfree-lazy-expire'] ? 'UNLINK' : 'DEL';
     const request = Request.of([Buffer.from(verb), key]);
     if (this.#isInCommand) this.#unit.push({ databaseIndex: database.index, request });
-    else this.#sink.append(database.index, request);
+    else this.#sink!.append(database.index, request);
   }
 
   /**

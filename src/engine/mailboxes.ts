@@ -20,6 +20,8 @@ export const STOP_BY_SIGINT = 1;
 export const STOP_BY_SIGTERM = 2;
 /** The background job has ended. */
 export const MAIL_JOB_DONE = 4;
+/** Look what is to be done: settings have changed, or a job was asked for. */
+export const MAIL_ATTEND = 5;
 
 export interface Mail {
   readonly kind: number;

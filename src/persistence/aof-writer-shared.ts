@@ -37,7 +37,10 @@ export const LOG_SYNC_CLOSES = 7;
 /** The two buffers: BUFFER_WORDS each. */
 const PENDING = 8;
 const OUTGOING = 13;
-const WORDS = 18;
+/** Whether commands are logged (append-only-log.ts), and the error number that makes writes be refused. */
+export const LOG_MODE = 18;
+export const LOG_FAILURE = 19;
+const WORDS = 20;
 
 /** Doubles, behind the words. */
 const DOUBLES = [
@@ -60,6 +63,9 @@ const DOUBLES = [
   'lastSync',
   'postponedSince',
   'delayedSyncs',
+  /** Bytes in the manifest's files but for the open one, and the size that growth is counted from. */
+  'closedBytes',
+  'rewrittenBytes',
 ] as const;
 type LogDouble = (typeof DOUBLES)[number];
 const DOUBLE_PLACES = new Map(DOUBLES.map((name, index) => [name, WORDS / 2 + index]));

@@ -73,7 +73,7 @@ export class AofWriter {
   readonly #background: BackgroundSync;
   readonly #clock: Clock;
   readonly #store: Mutex;
-  readonly #shared: SharedLog;
+  readonly shared: SharedLog;
   readonly #schedule: SyncSchedule;
   readonly #encoder: AofEncoder;
   #path: string | undefined;
@@ -84,18 +84,18 @@ export class AofWriter {
     this.#background = background;
     this.#clock = clock;
     this.#store = store;
-    this.#shared = new SharedLog(allocator, store.threadNumber);
-    this.#schedule = new SyncSchedule(policy, clock, this.#shared);
-    this.#encoder = new AofEncoder(this.#shared);
+    this.shared = new SharedLog(allocator, store.threadNumber);
+    this.#schedule = new SyncSchedule(policy, clock, this.shared);
+    this.#encoder = new AofEncoder(this.shared);
   }
 
   get state(): AofWriterState {
-    return STATES[this.#shared.get(LOG_STATE)]!;
+    return STATES[this.shared.get(LOG_STATE)]!;
   }
 
   /** Why the state is not `ok`. */
   get error(): DiskError | undefined {
-    const errorNumber = this.#shared.get(LOG_ERROR);
+    const errorNumber = this.shared.get(LOG_ERROR);
     if (errorNumber === 0) return undefined;
     const operation = this.state === 'untrusted' ? 'fsync' : 'write';
     return new DiskError(operation, errorCodeOf(errorNumber), this.#path ?? 'append-only file');
@@ -110,7 +110,7 @@ export class AofWriter {
   }
 
   get isOpen(): boolean {
-    return this.#shared.get(LOG_DESCRIPTOR) !== NO_DESCRIPTOR;
+    return this.shared.get(LOG_DESCRIPTOR) !== NO_DESCRIPTOR;
   }
 
   /** Path of the file that this writer has opened last, if it is still open. */
@@ -120,17 +120,17 @@ export class AofWriter {
 
   /** Bytes in the open file. */
   get size(): number {
-    return this.isOpen ? this.#shared.double('size') : 0;
+    return this.isOpen ? this.shared.double('size') : 0;
   }
 
   /** Bytes of the open file that are known to be on disk. */
   get syncedSize(): number {
-    return this.isOpen ? this.#shared.double('syncedSize') : 0;
+    return this.isOpen ? this.shared.double('syncedSize') : 0;
   }
 
   /** Bytes that wait for a flush. */
   get pendingBytes(): number {
-    return this.#shared.pending.length + this.#shared.outgoing.length;
+    return this.shared.pending.length + this.shared.outgoing.length;
   }
 
   get delayedSyncCount(): number {
@@ -138,11 +138,11 @@ export class AofWriter {
   }
 
   get partialBytes(): number {
-    return this.#shared.double('partialBytes');
+    return this.shared.double('partialBytes');
   }
 
   get isSyncing(): boolean {
-    return this.#shared.get(LOG_SYNC_DESCRIPTOR) !== NO_DESCRIPTOR;
+    return this.shared.get(LOG_SYNC_DESCRIPTOR) !== NO_DESCRIPTOR;
   }
 
   // Appending: under the store's lock -----------------------------------------------------------------------
@@ -184,8 +184,8 @@ export class AofWriter {
 
   /** Sees to it that everything appended so far is in the file; under `always`, or if told so, on disk. */
   #commit(force: boolean, syncsNow: boolean): FlushOutcome {
-    const { mutex: log } = this.#shared;
-    const wanted = this.#shared.double('appended');
+    const { mutex: log } = this.shared;
+    const wanted = this.shared.double('appended');
     const mustSync = syncsNow || (this.policy === 'always' && !this.syncHeld);
     const isStoreMine = this.#store.isMine;
     for (;;) {
@@ -205,9 +205,9 @@ export class AofWriter {
       try {
         const refusal = this.#refusal(force);
         if (refusal !== undefined) return refusal;
-        const { outgoing } = this.#shared;
+        const { outgoing } = this.shared;
         const isAll = outgoing.length === 0;
-        if (isAll) this.#shared.detach();
+        if (isAll) this.shared.detach();
         if (hasStore) this.#store.unlock();
         hasStore = false;
         seal(outgoing);
@@ -228,7 +228,7 @@ export class AofWriter {
   #outcomeFor(wanted: number, mustSync: boolean): FlushOutcome | undefined {
     if (this.state !== 'ok') return this.state;
     if (!this.isOpen) return 'written';
-    return this.#shared.double(mustSync ? 'durable' : 'written') >= wanted ? 'written' : undefined;
+    return this.shared.double(mustSync ? 'durable' : 'written') >= wanted ? 'written' : undefined;
   }
 
   /** Why nothing is written now. Under both locks. */
@@ -237,7 +237,7 @@ export class AofWriter {
     if (this.#encoder.isInMulti) throw new Error('an AOF group must not end within MULTI');
     if (this.state === 'untrusted') return 'untrusted';
     if (!this.isOpen) return 'written';
-    this.#shared.outgoing.trim();
+    this.shared.outgoing.trim();
     const isPostponed =
       this.pendingBytes > 0 && this.#schedule.shouldPostpone(this.isSyncing && !force) && !force;
     return isPostponed ? 'postponed' : undefined;
@@ -263,7 +263,7 @@ export class AofWriter {
       const file = this.#openFile(path);
       this.#use(path, file);
       // Commands that were appended before are for this file, and some select no database yet.
-      this.#shared.beginFile(file.size);
+      this.shared.beginFile(file.size);
     });
   }
 
@@ -288,7 +288,7 @@ export class AofWriter {
         }
         this.#closeFile();
         this.#use(path, next);
-        this.#shared.beginFile(next.size);
+        this.shared.beginFile(next.size);
         return undefined;
       });
     });
@@ -301,13 +301,13 @@ export class AofWriter {
    */
   abandon(): void {
     this.#exclusively(() => {
-      const { pending, outgoing } = this.#shared;
+      const { pending, outgoing } = this.shared;
       pending.consume(pending.length);
       outgoing.consume(outgoing.length);
-      if (this.isSyncing) this.#shared.set(LOG_SYNC_IGNORED, 1);
+      if (this.isSyncing) this.shared.set(LOG_SYNC_IGNORED, 1);
       this.#closeFile();
       this.#noteState('ok');
-      this.#shared.setDouble('partialBytes', 0);
+      this.shared.setDouble('partialBytes', 0);
     });
   }
 
@@ -325,7 +325,7 @@ export class AofWriter {
         outcome = this.flushAndSync();
       }
       const { state } = this;
-      const errorNumber = this.#shared.get(LOG_ERROR);
+      const errorNumber = this.shared.get(LOG_ERROR);
       this.abandon();
       this.#noteState(state, errorNumber);
       return outcome;
@@ -338,7 +338,7 @@ export class AofWriter {
 
   /** Does something under both locks. */
   #exclusively<Result>(action: () => Result): Result {
-    return this.#underStore(() => this.#shared.mutex.hold(action));
+    return this.#underStore(() => this.shared.mutex.hold(action));
   }
 
   /**
@@ -371,26 +371,26 @@ export class AofWriter {
 
   #use(path: string, { fd, size }: OpenedFile): void {
     this.#path = path;
-    this.#shared.set(LOG_DESCRIPTOR, fd);
-    this.#shared.setDouble('size', size);
-    this.#shared.setDouble('syncedSize', size);
+    this.shared.set(LOG_DESCRIPTOR, fd);
+    this.shared.setDouble('size', size);
+    this.shared.setDouble('syncedSize', size);
   }
 
   /**
    * A descriptor that another thread is syncing must stay open: its number could come to mean another file.
    */
   #closeFile(): void {
-    const fd = this.#shared.get(LOG_DESCRIPTOR);
+    const fd = this.shared.get(LOG_DESCRIPTOR);
     if (fd === NO_DESCRIPTOR) return;
-    this.#shared.set(LOG_DESCRIPTOR, NO_DESCRIPTOR);
-    if (this.#shared.get(LOG_SYNC_DESCRIPTOR) === fd) this.#shared.set(LOG_SYNC_CLOSES, 1);
+    this.shared.set(LOG_DESCRIPTOR, NO_DESCRIPTOR);
+    if (this.shared.get(LOG_SYNC_DESCRIPTOR) === fd) this.shared.set(LOG_SYNC_CLOSES, 1);
     else this.#disk.close(fd);
   }
 
   // Writing and syncing: under the log's lock ---------------------------------------------------------------
 
   #write(): boolean {
-    const shared = this.#shared;
+    const shared = this.shared;
     const { outgoing } = shared;
     const fd = shared.get(LOG_DESCRIPTOR);
     const { bytes, start, end } = outgoing;
@@ -415,8 +415,8 @@ export class AofWriter {
   }
 
   #advance(byteCount: number): void {
-    this.#shared.setDouble('size', this.#shared.double('size') + byteCount);
-    this.#shared.outgoing.consume(byteCount);
+    this.shared.setDouble('size', this.shared.double('size') + byteCount);
+    this.shared.outgoing.consume(byteCount);
   }
 
   /** Starts a sync in the background if one is due. */
@@ -426,16 +426,16 @@ export class AofWriter {
   }
 
   #startSync(): void {
-    const fd = this.#shared.get(LOG_DESCRIPTOR);
-    this.#shared.set(LOG_SYNC_DESCRIPTOR, fd);
-    this.#shared.set(LOG_SYNC_CLOSES, 0);
-    this.#shared.set(LOG_SYNC_IGNORED, 0);
-    this.#shared.setDouble('syncingSize', this.#shared.double('size'));
+    const fd = this.shared.get(LOG_DESCRIPTOR);
+    this.shared.set(LOG_SYNC_DESCRIPTOR, fd);
+    this.shared.set(LOG_SYNC_CLOSES, 0);
+    this.shared.set(LOG_SYNC_IGNORED, 0);
+    this.shared.setDouble('syncingSize', this.shared.double('size'));
     this.#background.start(fd);
   }
 
   #syncNow(): void {
-    const shared = this.#shared;
+    const shared = this.shared;
     const { size } = this;
     if (size > this.syncedSize) {
       const fd: Descriptor = shared.get(LOG_DESCRIPTOR);
@@ -450,7 +450,7 @@ export class AofWriter {
   }
 
   #pollBackground(): void {
-    const shared = this.#shared;
+    const shared = this.shared;
     const fd = shared.get(LOG_SYNC_DESCRIPTOR);
     if (fd === NO_DESCRIPTOR) return;
     const outcome = this.#background.poll();
@@ -468,8 +468,8 @@ export class AofWriter {
   }
 
   #noteState(state: AofWriterState, errorNumber = 0): void {
-    this.#shared.set(LOG_STATE, STATES.indexOf(state));
-    this.#shared.set(LOG_ERROR, errorNumber);
+    this.shared.set(LOG_STATE, STATES.indexOf(state));
+    this.shared.set(LOG_ERROR, errorNumber);
   }
 }
 

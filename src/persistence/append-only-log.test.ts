@@ -103,12 +103,13 @@ test('a first start creates an increment and the manifest', () => {
   assert.deepEqual(keysIn('appendonly.aof.1.incr.aof'), ['a']);
 });
 
-test('nothing is logged while it is off', () => {
+test('nothing is wanted while it is off, nor before the cut of the first rewrite', () => {
   const appendOnlyLog = newLog('always');
-  append(appendOnlyLog, 'a');
+  assert.equal(appendOnlyLog.isWanted, false);
+  appendOnlyLog.turnOn();
+  assert.equal(appendOnlyLog.isWanted, false);
   appendOnlyLog.flush();
 
-  assert.equal(appendOnlyLog.pendingBytes, 0);
   assert.equal(appendOnlyLog.currentBytes, 0);
   assert.equal(disk.exists(PATHS.directory), false);
 });

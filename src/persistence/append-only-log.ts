@@ -34,8 +34,9 @@ import {
 } from './aof-manifest.ts';
 import { syncAgain } from './aof-resync.ts';
 import type { BackgroundSync, FsyncPolicy } from './aof-writer-sync.ts';
+import { LOG_FAILURE, LOG_MODE, type SharedLog } from './aof-writer-shared.ts';
 import { AofWriter, type FlushOutcome } from './aof-writer.ts';
-import { DiskError, attempt, fileSize, type Disk } from './disk.ts';
+import { DiskError, attempt, errorCodeOf, errorNumberOf, fileSize, type Disk } from './disk.ts';
 
 /** Before a cut so much may wait to be synced, for then it is synced while everybody waits. */
 const UNSYNCED_BYTES_AT_CUT_MAX = 256 * 1024;
@@ -58,7 +59,8 @@ export interface AppendOnlyLogParts {
 /** All increments there are come before it. */
 const NO_INCREMENT: AofFile = { name: '', sequence: Number.MAX_SAFE_INTEGER };
 
-export type LogMode = 'off' | 'waiting' | 'on';
+const MODES = ['off', 'waiting', 'on'] as const;
+export type LogMode = (typeof MODES)[number];
 
 /** The half of a rewrite that somebody else does: what to write, and the manifest to make of it. */
 export interface RewritePlan {
@@ -76,15 +78,11 @@ export class AppendOnlyLog implements EffectSink {
   readonly #writer: AofWriter;
   readonly #clock: Clock;
   readonly #stopAtOnce: (reason: string) => void;
-  #mode: LogMode = 'off';
+  readonly #shared: SharedLog;
   #manifest: AofManifest = EMPTY_MANIFEST;
   /** The same, with increments that take effect when the next rewrite is done. */
   #planned: AofManifest = EMPTY_MANIFEST;
-  /** Bytes in the manifest's files but for the open one, and in all of them after the last rewrite. */
-  #closedBytes = 0;
-  #rewrittenBytes = 0;
   #nextErrorLog = 0;
-  #hasFailed = false;
 
   constructor(parts: AppendOnlyLogParts, policy: FsyncPolicy) {
     this.#disk = parts.disk;
@@ -93,18 +91,28 @@ export class AppendOnlyLog implements EffectSink {
     this.#clock = parts.clock;
     this.#stopAtOnce = parts.stopAtOnce;
     this.#writer = new AofWriter({ ...parts, policy });
+    this.#shared = this.#writer.shared;
   }
 
   get mode(): LogMode {
-    return this.#mode;
+    return MODES[this.#shared.get(LOG_MODE)]!;
+  }
+
+  #setMode(mode: LogMode): void {
+    this.#shared.set(LOG_MODE, MODES.indexOf(mode));
   }
 
   /** Why commands that write have to be refused: the last write or sync has failed. */
   get error(): DiskError | undefined {
-    return this.#hasFailed ? this.#lastError : undefined;
+    const failure = this.#shared.get(LOG_FAILURE);
+    return failure === 0
+      ? undefined
+      : new DiskError('write', errorCodeOf(failure), this.#writer.path ?? this.#paths.directory);
   }
 
-  #lastError: DiskError | undefined;
+  get #hasFailed(): boolean {
+    return this.#shared.get(LOG_FAILURE) !== 0;
+  }
 
   /** Takes over settings: `appendfsync`, and whether syncs are held back while a job runs. */
   configure(settings: {
@@ -117,7 +125,7 @@ export class AppendOnlyLog implements EffectSink {
     this.#writer.timestampEnabled = settings.hasTimestamps;
     this.#writer.syncHeld = settings.holdsSyncs;
     // What was acknowledged under the old policy is as safe as what comes from now on.
-    if (becomesStrict && this.#mode !== 'off') this.#react(this.#writer.flushAndSync());
+    if (becomesStrict && this.mode !== 'off') this.#react(this.#writer.flushAndSync());
   }
 
   // Starting and stopping -----------------------------------------------------------------------------------
@@ -138,10 +146,10 @@ export class AppendOnlyLog implements EffectSink {
       this.#writer.open(this.#paths.of(last));
     }
     this.#planned = this.#manifest;
-    this.#mode = 'on';
-    this.#closedBytes = this.#bytesOf(this.#manifest) - this.#writer.size;
+    this.#setMode('on');
+    this.#shared.setDouble('closedBytes', this.#bytesOf(this.#manifest) - this.#writer.size);
     // Growth is counted from the base, whatever was appended before this start (aof.c, loadAppendOnlyFiles).
-    this.#rewrittenBytes = this.#bytesOf({ ...this.#manifest, increments: [] });
+    this.#shared.setDouble('rewrittenBytes', this.#bytesOf({ ...this.#manifest, increments: [] }));
   }
 
   /** Notes which files there are; nothing is logged yet. */
@@ -152,26 +160,26 @@ export class AppendOnlyLog implements EffectSink {
 
   /** Begins to log, into the file of the rewrite that must follow (`beginRewrite`). */
   turnOn(): void {
-    if (this.#mode === 'off') this.#mode = 'waiting';
+    if (this.mode === 'off') this.#setMode('waiting');
   }
 
   /** Writes and syncs what there is, and logs no more. */
   turnOff(): void {
-    if (this.#mode === 'off') return;
+    if (this.mode === 'off') return;
     const outcome = this.#writer.close();
     if (outcome !== 'written') {
       this.#log.warning(`Error closing the AOF file: ${this.#writer.error?.reason ?? outcome}`);
     }
     this.#writer.abandon();
-    this.#mode = 'off';
-    this.#hasFailed = false;
+    this.#setMode('off');
+    this.#shared.set(LOG_FAILURE, 0);
   }
 
   /** The end of the server: everything is written and synced. False when that failed. */
   close(): boolean {
-    if (this.#mode === 'off') return true;
+    if (this.mode === 'off') return true;
     const outcome = this.#writer.close();
-    this.#mode = 'off';
+    this.#setMode('off');
     if (outcome === 'written') return true;
     this.#log.warning(`Error writing to the AOF file: ${this.#writer.error?.reason ?? outcome}`);
     return false;
@@ -180,20 +188,20 @@ export class AppendOnlyLog implements EffectSink {
   // Effects -------------------------------------------------------------------------------------------------
 
   append(databaseIndex: number, request: Request): void {
-    if (this.#isWanted) this.#writer.append(databaseIndex, request);
+    this.#writer.append(databaseIndex, request);
   }
 
   multi(databaseIndex: number): void {
-    if (this.#isWanted) this.#writer.multi(databaseIndex);
+    this.#writer.multi(databaseIndex);
   }
 
   exec(): void {
-    if (this.#isWanted) this.#writer.exec();
+    this.#writer.exec();
   }
 
   /** Not before the cut of the first rewrite: its snapshot holds what was done until then. */
-  get #isWanted(): boolean {
-    return this.#mode === 'on' || this.#writer.path !== undefined;
+  get isWanted(): boolean {
+    return this.mode === 'on' || this.#writer.isOpen;
   }
 
   /** Bytes that wait for a flush. */
@@ -205,25 +213,24 @@ export class AppendOnlyLog implements EffectSink {
    * Writes what waits and syncs as the policy says. Called before any reply leaves, and ten times a second.
    */
   flush(): void {
-    if (this.#mode === 'off' || this.#writer.path === undefined) return;
+    if (this.mode === 'off' || !this.#writer.isOpen) return;
     this.#react(this.#writer.flush());
   }
 
   /** Writes and syncs all there is, whatever the policy. */
   flushAndSync(): void {
-    if (this.#mode === 'off' || this.#writer.path === undefined) return;
+    if (this.mode === 'off' || !this.#writer.isOpen) return;
     this.#react(this.#writer.flushAndSync());
   }
 
   #react(outcome: FlushOutcome): void {
     if (outcome === 'written' || outcome === 'postponed') {
       // After a failed sync only a rewrite makes good again.
-      if (this.#hasFailed && this.#mode === 'on' && outcome === 'written') this.#recovered();
+      if (this.#hasFailed && this.mode === 'on' && outcome === 'written') this.#recovered();
       return;
     }
     const { error } = this.#writer;
-    this.#hasFailed = true;
-    this.#lastError = error;
+    this.#shared.set(LOG_FAILURE, errorNumberOf(error?.code ?? 'EIO'));
     const what = outcome === 'untrusted' ? 'fsync error' : 'write error';
     if (this.#writer.policy === 'always') {
       const reason = error?.reason ?? '';
@@ -233,7 +240,7 @@ export class AppendOnlyLog implements EffectSink {
       return;
     }
     this.#complain(`Error writing to the AOF file (${what}): ${error?.reason ?? ''}`);
-    if (outcome === 'untrusted') this.#mode = 'waiting';
+    if (outcome === 'untrusted') this.#setMode('waiting');
   }
 
   #complain(message: string): void {
@@ -244,7 +251,7 @@ export class AppendOnlyLog implements EffectSink {
   }
 
   #recovered(): void {
-    this.#hasFailed = false;
+    this.#shared.set(LOG_FAILURE, 0);
     this.#nextErrorLog = 0;
     this.#log.warning('AOF write error looks solved. The server can write again.');
   }
@@ -255,7 +262,7 @@ export class AppendOnlyLog implements EffectSink {
    * Whether a cut would be quick. If not, what is in the way is being synced in the background; ask again.
    */
   isReadyForRewrite(): boolean {
-    if (this.#mode !== 'on') return true;
+    if (this.mode !== 'on') return true;
     this.flush();
     if (this.#writer.size - this.#writer.syncedSize <= UNSYNCED_BYTES_AT_CUT_MAX) return true;
     this.#writer.beginSync();
@@ -268,11 +275,11 @@ export class AppendOnlyLog implements EffectSink {
    * @param format of the base
    */
   beginRewrite(format: 'rdb' | 'aof'): RewritePlan | undefined {
-    if (this.#mode === 'off') return this.#plan(this.#planned, format, NO_INCREMENT);
+    if (this.mode === 'off') return this.#plan(this.#planned, format, NO_INCREMENT);
     const increment = nextIncrement(this.#planned, this.#paths.fileName);
     const planned = withIncrement(this.#planned, increment);
     const error = attempt(() => {
-      if (this.#mode === 'on') this.#rotate(increment, planned);
+      if (this.mode === 'on') this.#rotate(increment, planned);
       else this.#beginAnew(increment);
     });
     if (error !== undefined) {
@@ -302,7 +309,7 @@ export class AppendOnlyLog implements EffectSink {
       this.#react(this.#writer.state === 'ok' ? 'written' : this.#writer.state);
       throw error;
     }
-    this.#closedBytes += oldBytes;
+    this.#shared.setDouble('closedBytes', this.#shared.double('closedBytes') + oldBytes);
     this.#manifest = manifest;
   }
 
@@ -330,10 +337,10 @@ export class AppendOnlyLog implements EffectSink {
     this.know(manifest);
     const last = manifest.increments.at(-1);
     // The log may have been turned off and on again meanwhile: then it waits for another rewrite.
-    if (this.#mode === 'off' || last === undefined || this.#writer.path !== this.#paths.of(last)) return;
-    this.#closedBytes = this.#bytesOf(manifest) - this.#writer.size;
-    this.#rewrittenBytes = this.currentBytes;
-    this.#mode = 'on';
+    if (this.mode === 'off' || last === undefined || this.#writer.path !== this.#paths.of(last)) return;
+    this.#shared.setDouble('closedBytes', this.#bytesOf(manifest) - this.#writer.size);
+    this.#shared.setDouble('rewrittenBytes', this.currentBytes);
+    this.#setMode('on');
     if (this.#hasFailed && this.#writer.state === 'ok') this.#recovered();
   }
 
@@ -341,12 +348,12 @@ export class AppendOnlyLog implements EffectSink {
 
   /** Bytes in all files. */
   get currentBytes(): number {
-    return this.#mode === 'off' ? 0 : this.#closedBytes + this.#writer.size;
+    return this.mode === 'off' ? 0 : this.#shared.double('closedBytes') + this.#writer.size;
   }
 
   /** The same, right after the last rewrite or the start. */
   get rewrittenBytes(): number {
-    return this.#rewrittenBytes;
+    return this.#shared.double('rewrittenBytes');
   }
 
   get isSyncing(): boolean {

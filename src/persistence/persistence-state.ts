@@ -46,6 +46,12 @@ const FIGURES = [
   'lastSaveFailed',
   'saves',
   'dirtyAtCut',
+  /** Of the last job, and flags of what waits to be started: 0 or 1. */
+  'jobId',
+  'isSaveScheduled',
+  'isRewriteScheduled',
+  /** Not before then is a rewrite tried again. */
+  'nextRewriteMillis',
   'jobStartMillis',
   'jobKeysDone',
   'jobKeysTotal',
@@ -86,7 +92,7 @@ export class PersistenceState {
 
   // The job -------------------------------------------------------------------------------------------------
 
-  /** What is running, or waits to be taken. */
+  /** What is running, waits to be taken, or has an outcome that waits to be taken. */
   get jobKind(): JobKind {
     return JOB_KINDS[getWord(this.#arena, this.#header, JOB_KIND)]!;
   }
@@ -112,14 +118,19 @@ export class PersistenceState {
     return Atomics.load(this.#words, this.#base + JOB_ABORT);
   }
 
-  /** The job has ended; the outcome is what the thread that keeps the log wants to know of it. */
+  /**
+   * The job has ended; the outcome is what the thread that keeps the log wants to know of it. Until it knows,
+   * no other job may begin: after a rewrite its manifest names files that are gone.
+   */
   finishJob(outcome: string): void {
-    setWord(this.#arena, this.#header, JOB_KIND, 0);
     this.#putText(OUTCOME_TEXT, outcome);
   }
 
+  /** What has become of the job, once it has ended; then another one may begin. */
   takeOutcome(): string | undefined {
-    return this.#takeText(OUTCOME_TEXT);
+    const outcome = this.#takeText(OUTCOME_TEXT);
+    if (outcome !== undefined) setWord(this.#arena, this.#header, JOB_KIND, 0);
+    return outcome;
   }
 
   // Syncs; no lock needed -----------------------------------------------------------------------------------

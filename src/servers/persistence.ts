@@ -12,6 +12,7 @@ import { SNAPSHOT_FAILED, appendOnlyFileFailed } from '../commands/errors.ts';
 import type { JobStart, PersistenceService, RestoreFailure } from '../commands/services.ts';
 import type { DirectiveName } from '../config/directives.ts';
 import type { AppendOnlyFigures, PersistenceFigures } from '../engine/info.ts';
+import { MAIL_ATTEND } from '../engine/mailboxes.ts';
 import { STATE_WRITES_REFUSED } from '../engine/shared-state.ts';
 import type { Database } from '../keyspace/database.ts';
 import type { Ref } from '../memory/arena.ts';
@@ -33,7 +34,7 @@ import type { SnapshotQueue } from '../persistence/snapshot-queue.ts';
 import { walkNow } from '../persistence/snapshot-now.ts';
 import { beginSnapshot, snapshotFacts } from '../persistence/snapshot-walk.ts';
 import type { ErrorReply } from '../protocol/error-reply.ts';
-import { PERSISTENCE_THREAD } from './shared-parts.ts';
+import { PERSISTENCE_THREAD, SERVING_THREAD } from './shared-parts.ts';
 import type { ThreadParts } from './thread-parts.ts';
 
 /** After a failed save the save points wait this long (server.h, CONFIG_BGSAVE_RETRY_DELAY). */
@@ -62,14 +63,12 @@ export class Persistence implements PersistenceService {
   readonly #queue: SnapshotQueue;
   readonly #underLock: PersistenceParts['underLock'];
   readonly #log: AppendOnlyLog;
+  /** The thread that loads, starts jobs, and keeps the files of the log; all others append to it. */
+  readonly #isKeeper: boolean;
   readonly #paths: AofPaths;
   #directoryLock: DirectoryLock | undefined;
   #recovery: Recovery | undefined;
   #onLoaded: () => void = () => {};
-  #jobId = 0;
-  #isSaveScheduled = false;
-  #isRewriteScheduled = false;
-  #nextRewriteTry = 0;
 
   constructor({ parts, queue, underLock, stopAtOnce }: PersistenceParts) {
     const state = parts.persistenceState;
@@ -77,6 +76,7 @@ export class Persistence implements PersistenceService {
     this.#state = state;
     this.#queue = queue;
     this.#underLock = underLock;
+    this.#isKeeper = parts.threadNumber === SERVING_THREAD;
     const { values } = parts.config;
     this.#paths = new AofPaths(values.dir, values.appenddirname, values.appendfilename);
     this.#log = new AppendOnlyLog(
@@ -98,7 +98,7 @@ export class Persistence implements PersistenceService {
       },
       values.appendfsync,
     );
-    state.setFigure('lastSaveMillis', parts.process.startMillis);
+    if (this.#isKeeper) state.setFigure('lastSaveMillis', parts.process.startMillis);
   }
 
   get #values() {
@@ -107,18 +107,24 @@ export class Persistence implements PersistenceService {
 
   // Start ---------------------------------------------------------------------------------------------------
 
-  /**
-   * Takes the data directory and begins to load what is in it; `loadStep` does it. Undefined, or why the
-   * server cannot start.
-   */
-  begin(onLoaded: () => void): string | undefined {
-    this.#onLoaded = onLoaded;
+  /** Hears of changes: what snapshots and the log must know. */
+  connect(): void {
     const { engine, keyspace } = this.#parts;
     keyspace.observer = {
       keyExpired: (database, key) => engine.keyExpired(database, key),
       notify: () => {},
       preserve: (database, entry) => this.#queue.preserve(database, entry),
     };
+    engine.propagateTo(this.#log);
+  }
+
+  /**
+   * Takes the data directory and begins to load what is in it; `loadStep` does it. Undefined, or why the
+   * server cannot start.
+   */
+  begin(onLoaded: () => void): string | undefined {
+    this.#onLoaded = onLoaded;
+    const { engine } = this.#parts;
     if (!this.#usesDirectory) {
       this.#loaded();
       return undefined;
@@ -211,7 +217,6 @@ export class Persistence implements PersistenceService {
   #loaded(): void {
     const { engine } = this.#parts;
     engine.isLoading = false;
-    if (this.#log.mode !== 'off') engine.propagateTo(this.#log);
     this.#onLoaded();
   }
 
@@ -242,9 +247,9 @@ export class Persistence implements PersistenceService {
 
   #startWhatIsDue(): void {
     const now = this.#parts.clock.wallMillis();
-    if (this.#log.mode === 'waiting' || this.#isRewriteScheduled) {
-      if (now >= this.#nextRewriteTry) this.#startRewrite();
-    } else if (this.#isSaveScheduled) {
+    if (this.#log.mode === 'waiting' || this.#isScheduled('isRewriteScheduled')) {
+      if (now >= this.#state.figure('nextRewriteMillis')) this.#startRewrite();
+    } else if (this.#isScheduled('isSaveScheduled')) {
       if (this.#maySaveAgain(now)) this.#startSave();
     } else if (this.#isSavePointReached(now)) {
       this.#startSave();
@@ -272,7 +277,7 @@ export class Persistence implements PersistenceService {
   #rewriteIfGrown(now: number): void {
     const percentage = this.#values['auto-aof-rewrite-percentage'];
     const { currentBytes, rewrittenBytes } = this.#log;
-    if (this.#log.mode !== 'on' || percentage === 0 || now < this.#nextRewriteTry) return;
+    if (this.#log.mode !== 'on' || percentage === 0 || now < this.#state.figure('nextRewriteMillis')) return;
     if (currentBytes <= Number(this.#values['auto-aof-rewrite-min-size'])) return;
     const growth = Math.floor((currentBytes * 100) / Math.max(1, rewrittenBytes)) - 100;
     if (growth < percentage) return;
@@ -289,7 +294,7 @@ export class Persistence implements PersistenceService {
 
   saveInBackground(isScheduled: boolean): JobStart | undefined {
     if (isScheduled || this.runningJob !== undefined) {
-      this.#isSaveScheduled = true;
+      this.#schedule('isSaveScheduled', true);
       return 'scheduled';
     }
     return this.#startSave() ? 'started' : undefined;
@@ -297,16 +302,42 @@ export class Persistence implements PersistenceService {
 
   rewriteInBackground(isScheduled: boolean): JobStart | undefined {
     if (isScheduled || this.runningJob !== undefined) {
-      this.#isRewriteScheduled = true;
+      this.#schedule('isRewriteScheduled', true);
       return 'scheduled';
     }
-    this.#nextRewriteTry = 0;
-    return this.#startRewrite() ? 'started' : undefined;
+    this.#state.setFigure('nextRewriteMillis', 0);
+    if (this.#isKeeper) return this.#startRewrite() ? 'started' : undefined;
+    this.#schedule('isRewriteScheduled', true);
+    this.#callKeeper();
+    return 'started';
+  }
+
+  #schedule(what: 'isSaveScheduled' | 'isRewriteScheduled', isWanted: boolean): void {
+    this.#state.setFigure(what, isWanted ? 1 : 0);
+  }
+
+  #isScheduled(what: 'isSaveScheduled' | 'isRewriteScheduled'): boolean {
+    return this.#state.figure(what) !== 0;
+  }
+
+  /** Asks the keeper to look what is to be done. Under the lock. */
+  #callKeeper(): void {
+    this.#parts.mailboxes.post(SERVING_THREAD, { kind: MAIL_ATTEND, clientId: 0, value: 0 });
+    this.#parts.wake(SERVING_THREAD);
+  }
+
+  /** Another thread has asked for something that only the keeper does. Without the lock. */
+  attend(): void {
+    this.#underLock(() => {
+      const error = this.#followSettings();
+      if (error !== undefined) this.#parts.log.warning(error);
+    });
+    this.tick();
   }
 
   /** Under the lock, with no job running. False when it could not be started. */
   #startSave(): boolean {
-    this.#isSaveScheduled = false;
+    this.#schedule('isSaveScheduled', false);
     this.#state.setFigure('lastSaveTryMillis', this.#parts.clock.wallMillis());
     const refusal = this.#saveRefusal();
     if (refusal !== undefined) {
@@ -332,10 +363,10 @@ export class Persistence implements PersistenceService {
       return false;
     }
     if (!this.#log.isReadyForRewrite()) {
-      this.#isRewriteScheduled = true;
+      this.#schedule('isRewriteScheduled', true);
       return true;
     }
-    this.#isRewriteScheduled = false;
+    this.#schedule('isRewriteScheduled', false);
     const format = this.#values['aof-use-rdb-preamble'] ? 'rdb' : 'aof';
     const plan = this.#log.beginRewrite(format);
     this.#updateRefusal();
@@ -396,7 +427,14 @@ export class Persistence implements PersistenceService {
       unixMillis: clock.wallMillis(),
       isAofBase: kind === 'rewrite',
     });
-    const job: SnapshotJob = { id: ++this.#jobId, target, facts, accessFacts: this.#accessFacts(), rewrite };
+    this.#state.countFigure('jobId');
+    const job: SnapshotJob = {
+      id: this.#state.figure('jobId'),
+      target,
+      facts,
+      accessFacts: this.#accessFacts(),
+      rewrite,
+    };
     this.#state.setFigure('jobStartMillis', clock.wallMillis());
     this.#state.setFigure('jobKeysDone', 0);
     this.#state.setFigure('jobKeysTotal', facts.keyCount);
@@ -459,7 +497,7 @@ export class Persistence implements PersistenceService {
     if (isOk) {
       this.#state.countFigure('rewrites');
       this.#state.setFigure('rewriteFailuresInARow', 0);
-      this.#nextRewriteTry = 0;
+      this.#state.setFigure('nextRewriteMillis', 0);
       return;
     }
     this.#state.countFigure('rewriteFailuresInARow');
@@ -468,25 +506,29 @@ export class Persistence implements PersistenceService {
       excess < 0 || this.#log.mode === 'waiting'
         ? REPAIR_INTERVAL_MILLIS
         : Math.min(2 ** excess, REWRITE_DELAY_MINUTES_MAX) * MINUTE_MILLIS;
-    this.#nextRewriteTry = this.#parts.clock.wallMillis() + delay;
+    this.#state.setFigure('nextRewriteMillis', this.#parts.clock.wallMillis() + delay);
   }
 
   // Settings ------------------------------------------------------------------------------------------------
 
   /** Hooks of CONFIG SET. */
   readonly hooks: Partial<Record<DirectiveName, () => string | undefined>> = {
-    appendonly: () => this.#switchLog(),
-    appendfsync: () => this.#settingsChanged(),
-    'aof-timestamp-enabled': () => this.#settingsChanged(),
-    'no-appendfsync-on-rewrite': () => this.#settingsChanged(),
+    appendonly: () => this.#settingsChanged(),
     save: () => this.#settingsChanged(),
     'stop-writes-on-bgsave-error': () => this.#settingsChanged(),
-    dir: () => this.#changeDirectory(),
+    dir: () => (nodeDisk.exists(this.#values.dir) ? this.#settingsChanged() : 'No such file or directory'),
   };
 
-  #settingsChanged(): undefined {
-    this.#configureLog();
+  #settingsChanged(): string | undefined {
     this.#updateRefusal();
+    if (this.#isKeeper) return this.#followSettings();
+    this.#callKeeper();
+    return undefined;
+  }
+
+  /** Takes over settings that every thread reads on its way. */
+  applyConfig(): void {
+    this.#configureLog();
   }
 
   #configureLog(): void {
@@ -498,35 +540,31 @@ export class Persistence implements PersistenceService {
     });
   }
 
-  /** CONFIG SET appendonly. */
-  #switchLog(): string | undefined {
-    const { engine } = this.#parts;
-    if (!this.#values.appendonly) {
+  /** Turns the log on or off and moves the directory's lock, as the settings say. The keeper does it. */
+  #followSettings(): string | undefined {
+    const { appendonly, dir } = this.#values;
+    if (!appendonly && this.#log.mode !== 'off') {
       if (this.runningJob === 'rewrite') this.#state.abortJob(ABORT_JOB);
-      this.#isRewriteScheduled = false;
-      engine.propagateTo(undefined);
+      this.#schedule('isRewriteScheduled', false);
       this.#log.turnOff();
       this.#updateRefusal();
-      return undefined;
     }
+    // The append-only file stays where it is, and so does the lock of its directory.
+    if (
+      this.#log.mode === 'off' &&
+      this.#directoryLock !== undefined &&
+      this.#directoryLock.directory !== dir
+    ) {
+      this.#directoryLock.release();
+      this.#directoryLock = undefined;
+    }
+    if (!appendonly || this.#log.mode !== 'off') return undefined;
     const refusal = this.#takeDirectory();
     if (refusal !== undefined) return refusal;
-    this.#configureLog();
     this.#log.turnOn();
-    engine.propagateTo(this.#log);
-    if (this.runningJob !== undefined) this.#isRewriteScheduled = true;
+    if (this.runningJob !== undefined) this.#schedule('isRewriteScheduled', true);
     else if (!this.#startRewrite()) return 'Unable to turn on AOF. Check server logs.';
     return undefined;
-  }
-
-  #changeDirectory(): string | undefined {
-    const { dir } = this.#values;
-    if (!nodeDisk.exists(dir)) return 'No such file or directory';
-    // The append-only file stays where it is, and so does the lock of its directory.
-    if (this.#log.mode !== 'off' || this.#directoryLock?.directory === dir) return undefined;
-    this.#directoryLock?.release();
-    this.#directoryLock = undefined;
-    return this.#takeDirectory();
   }
 
   // Refusals ------------------------------------------------------------------------------------------------
@@ -553,7 +591,7 @@ export class Persistence implements PersistenceService {
 
   save(): boolean {
     const { keyspace, log } = this.#parts;
-    this.#isSaveScheduled = false;
+    this.#schedule('isSaveScheduled', false);
     const refusal = this.#saveRefusal();
     if (refusal !== undefined) {
       log.warning(`Error saving the DB: ${refusal}`);
@@ -612,9 +650,8 @@ export class Persistence implements PersistenceService {
     source: 'aof' | 'snapshot',
     { keepsData, replacesKeys }: { readonly keepsData: boolean; readonly replacesKeys: boolean },
   ): boolean {
-    const { keyspace, engine, log } = this.#parts;
+    const { keyspace, log } = this.#parts;
     if (!keepsData) for (const database of keyspace.databases) database.clear(false);
-    engine.propagateTo(undefined);
     try {
       const recovery = this.#newRecovery(source === 'aof', replacesKeys);
       while (!recovery.step(Infinity));
@@ -623,8 +660,6 @@ export class Persistence implements PersistenceService {
       if (!(error instanceof RecoveryError)) throw error;
       log.warning(error.message);
       return false;
-    } finally {
-      if (this.#log.mode !== 'off') engine.propagateTo(this.#log);
     }
   }
 
@@ -695,7 +730,7 @@ export class Persistence implements PersistenceService {
       lastLoadKeysExpired: state.figure('lastLoadKeysExpired'),
       lastLoadKeysLoaded: state.figure('lastLoadKeysLoaded'),
       isRewriting,
-      isRewriteScheduled: this.#isRewriteScheduled,
+      isRewriteScheduled: state.figure('isRewriteScheduled') !== 0,
       lastRewriteSeconds: state.figure('lastRewriteSeconds'),
       currentRewriteSeconds: isRewriting ? current : -1,
       lastRewriteOk: state.figure('lastRewriteFailed') === 0,

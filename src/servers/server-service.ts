@@ -78,6 +78,7 @@ export function connectServices(wiring: ServiceParts): void {
     ...core.persistence.hooks,
   });
   engine.connect(services, (changed) => core.applyConfig(changed));
+  core.persistence.connect();
 }
 
 class LocalServer implements ServerService {

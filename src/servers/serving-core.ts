@@ -21,6 +21,7 @@ import type { Config } from '../config/config.ts';
 import { CLIENT_DESCRIPTOR, CLIENT_THREAD } from '../engine/client-table.ts';
 import { POSTPONED } from '../engine/engine.ts';
 import {
+  MAIL_ATTEND,
   MAIL_JOB_DONE,
   MAIL_KILL,
   MAIL_STOP,
@@ -135,6 +136,7 @@ export class ServingCore {
 
   applyConfig(config: Config): void {
     this.#parser.bulkBytesMax = Number(config.values['proto-max-bulk-len']);
+    this.persistence.applyConfig();
   }
 
   // Connections ---------------------------------------------------------------------------------------------
@@ -671,6 +673,8 @@ export class ServingCore {
         this.#resumePostponed();
       } else if (mail.kind === MAIL_JOB_DONE) {
         this.#jobDone();
+      } else if (mail.kind === MAIL_ATTEND) {
+        this.persistence.attend();
       } else if (mail.kind === MAIL_STOP) {
         this.#stop(mail.value);
       }

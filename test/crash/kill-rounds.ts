@@ -22,6 +22,7 @@ const FILLER_KEYS = 20_000;
 const FILLER_KEYS_PER_COMMAND = 500;
 const LOAD_MILLIS_MAX = 400;
 const START_MILLIS_MAX = 500;
+const START_KILLED_CHANCE = 0.2;
 
 export interface KillOptions {
   readonly io: Transport;
@@ -31,7 +32,10 @@ export interface KillOptions {
   readonly onRound?: (line: string) => void;
 }
 
-/** Throws an AssertionError when something is missing. Returns how many operations there were. */
+/**
+ * Throws an AssertionError when something is missing; then the data directory is left. Returns how many
+ * operations there were.
+ */
 export async function killAgainAndAgain({ io, policy, rounds, seed, onRound }: KillOptions): Promise<number> {
   const random = new SeededRandom(seed);
   const directory = temporaryDirectory();
@@ -42,32 +46,32 @@ export async function killAgainAndAgain({ io, policy, rounds, seed, onRound }: K
   );
   let floors = clients.map(() => 0);
   let operationCount = 0;
-  try {
-    for (let round = 0; round <= rounds; round++) {
-      const what = `round ${round}, ${io}, ${policy}, seed ${seed}`;
-      if (random.chance(0.2)) await killWhileStarting(io, args, random);
-      const server = await startServer({ io, args });
-      try {
-        const counts = await checkAll(server, clients, floors, what);
-        if (round === 0) await fill(server);
-        if (round === rounds) return operationCount;
-        const isQuiet = policy !== 'always' && random.chance(0.5);
-        const deed = await killUnderLoad(server, clients, random, isQuiet);
-        // Between everysec's write and its reply two seconds may lie, while an fsync is running.
-        const isPromised = policy === 'always' || isQuiet;
-        floors = isPromised ? clients.map((client) => client.acknowledgedCount) : counts;
-        const acknowledged = sum(clients.map((client) => client.acknowledgedCount)) - sum(counts);
-        operationCount += acknowledged;
-        onRound?.(`${what}: ${acknowledged} operations, ${deed}`);
-      } finally {
-        server.signal('SIGKILL');
-        await server.stop();
-      }
+  for (let round = 0; round <= rounds; round++) {
+    const what = `round ${round}, ${io}, ${policy}, seed ${seed}`;
+    if (random.chance(START_KILLED_CHANCE)) await killWhileStarting(io, args, random);
+    const server = await startServer({ io, args });
+    try {
+      const counts = await checkAll(server, clients, floors);
+      if (round === 0) await fill(server);
+      if (round === rounds) break;
+      const isQuiet = policy !== 'always' && random.chance(0.5);
+      const deed = await killUnderLoad(server, clients, random, isQuiet);
+      // Between everysec's reply and its write two seconds may lie, while an fsync is running.
+      const isPromised = policy === 'always' || isQuiet;
+      floors = isPromised ? clients.map((client) => client.acknowledgedCount) : counts;
+      const acknowledged = sum(clients.map((client) => client.acknowledgedCount)) - sum(counts);
+      operationCount += acknowledged;
+      onRound?.(`${what}: ${acknowledged} operations, ${deed}`);
+    } catch (error) {
+      const reason = error instanceof Error ? error.message : String(error);
+      assert.fail(`${what}: ${reason}\nThe data is left in ${directory.path}\n${server.output()}`);
+    } finally {
+      server.signal('SIGKILL');
+      await server.stop();
     }
-    return operationCount;
-  } finally {
-    directory.remove();
   }
+  directory.remove();
+  return operationCount;
 }
 
 /** Command line of a server that logs what it does. */
@@ -82,21 +86,14 @@ async function checkAll(
   server: ServerProcess,
   clients: readonly CrashClient[],
   floors: readonly number[],
-  what: string,
 ): Promise<number[]> {
   const connection = await server.connect();
-  try {
-    await waitUntil('the data is loaded', async () => (await connection.text('PING')) === '+PONG');
-    const counts: number[] = [];
-    for (const [index, client] of clients.entries())
-      counts.push(await client.check(connection, floors[index]!));
-    return counts;
-  } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
-    assert.fail(`${what}: ${reason}\n${server.output()}`);
-  } finally {
-    connection.close();
-  }
+  await waitUntil('the data is loaded', async () => (await connection.text('PING')) === '+PONG');
+  const counts: number[] = [];
+  for (const [index, client] of clients.entries())
+    counts.push(await client.check(connection, floors[index]!));
+  connection.close();
+  return counts;
 }
 
 /** All clients at once, with a save or a rewrite at times; then the end. Returns what was going on. */

@@ -37,7 +37,7 @@ const SETS_MAX = 500_000;
 export function checkHistory(history: History, setsMax = SETS_MAX): Verdict {
   let verdict: Verdict = { kind: 'linearizable' };
   for (const { keys, operations } of partition(history)) {
-    const { outcome } = new Search(operations, setsMax).run();
+    const { outcome } = search(operations, setsMax);
     if (outcome === 'violation') return explain(keys, operations, setsMax);
     if (outcome === 'undecided') verdict = { kind: 'undecided', keys };
   }
@@ -62,7 +62,10 @@ interface Part {
   readonly operations: Operation[];
 }
 
-/** Divides a history by keys; those that occur in one transaction stay together. */
+/**
+ * Divides a history by keys; those that occur in one transaction stay together. Of what a client has
+ * pipelined, the order is then judged key by key only.
+ */
 function partition(history: History): Part[] {
   const partOf = new Map<string, Part>();
   for (const { commands } of history) {
@@ -85,12 +88,12 @@ function explain(keys: readonly string[], operations: History, setsMax: number):
   let high = ends.length - 1;
   while (low < high) {
     const middle = (low + high) >> 1;
-    const { outcome } = new Search(prefixUntil(operations, ends[middle]!), setsMax).run();
+    const { outcome } = search(prefixUntil(operations, ends[middle]!), setsMax);
     if (outcome === 'violation') high = middle;
     else low = middle + 1;
   }
   const prefix = prefixUntil(operations, ends[low]!);
-  return { kind: 'violation', keys, prefix, order: new Search(prefix, setsMax).run().order };
+  return { kind: 'violation', keys, prefix, order: search(prefix, setsMax).order };
 }
 
 /** What had been seen at that time. */
@@ -102,13 +105,18 @@ function prefixUntil(history: History, time: number): Operation[] {
     );
 }
 
-/** Values by key. */
-type State = ReadonlyMap<string, string>;
+/** Values by key, undefined for those without one; all keys, always in the same order. */
+type State = ReadonlyMap<string, string | undefined>;
 
 interface SearchResult {
   readonly outcome: 'linearizable' | 'violation' | 'undecided';
   /** The order that explains the most operations, all if they are linearizable. */
   readonly order: Operation[];
+}
+
+function search(history: History, setsMax: number): SearchResult {
+  const keys = history.flatMap(({ commands }) => commands.map(({ key }) => key));
+  return new Search(history, setsMax).run(new Map(keys.map((key) => [key, undefined])));
 }
 
 class Search {
@@ -133,39 +141,44 @@ class Search {
     this.#setsMax = setsMax;
   }
 
-  run(): SearchResult {
-    const isFound = this.#placeRest(new Map());
+  run(initial: State): SearchResult {
+    const isFound = this.#placeRest(initial, 0);
     const isTooLarge = this.#seen.size >= this.#setsMax;
     const outcome = isFound ? 'linearizable' : isTooLarge ? 'undecided' : 'violation';
     return { outcome, order: this.#longest };
   }
 
-  /** Whether what is not in the order yet can follow it. */
-  #placeRest(state: State): boolean {
+  /**
+   * Whether what is not in the order yet can follow it.
+   * @param start all operations before this index are in the order
+   */
+  #placeRest(state: State, start: number): boolean {
     if (this.#order.length > this.#longest.length) this.#longest = [...this.#order];
     if (this.#left === 0) return true;
     if (this.#seen.size >= this.#setsMax) return false;
-    const set = this.#describeSet(state);
+    let first = start;
+    while (this.#isPlaced[first] === 1) first++;
+    const end = this.#candidatesEnd(first);
+    const set = this.#describeSet(state, first, end);
     if (this.#seen.has(set)) return false;
     this.#seen.add(set);
 
-    const firstReturn = this.#firstReturn();
-    for (const [index, operation] of this.#operations.entries()) {
-      if (operation.invoked > firstReturn) break;
+    for (let index = first; index < end; index++) {
       if (!this.#mayBeNext(index)) continue;
-      const next = applyOperation(state, operation);
-      if (next !== undefined && this.#place(index, operation, next)) return true;
+      const next = applyOperation(state, this.#operations[index]!);
+      if (next !== undefined && this.#place(index, next, first)) return true;
     }
     return false;
   }
 
   /** Puts an operation next and tries to place the rest. */
-  #place(index: number, operation: Operation, next: State): boolean {
+  #place(index: number, next: State, first: number): boolean {
+    const operation = this.#operations[index]!;
     const isReturned = operation.replies === undefined ? 0 : 1;
     this.#isPlaced[index] = 1;
     this.#order.push(operation);
     this.#left -= isReturned;
-    if (this.#placeRest(next)) return true;
+    if (this.#placeRest(next, first)) return true;
     this.#left += isReturned;
     this.#order.pop();
     this.#isPlaced[index] = 0;
@@ -177,18 +190,23 @@ class Search {
     return this.#isPlaced[index] === 0 && (predecessor === -1 || this.#isPlaced[predecessor] === 1);
   }
 
-  /** When the first of the operations left returned: what was invoked later cannot be the next. */
-  #firstReturn(): number {
-    let first = Infinity;
-    for (const [index, { returned }] of this.#operations.entries()) {
-      if (this.#isPlaced[index] === 0 && returned < first) first = returned;
+  /**
+   * What was invoked after the first of the operations left has returned cannot be the next: these begin
+   * here. None of them is in the order.
+   */
+  #candidatesEnd(first: number): number {
+    const operations = this.#operations;
+    let firstReturn = Infinity;
+    let index = first;
+    for (; index < operations.length && operations[index]!.invoked <= firstReturn; index++) {
+      if (this.#isPlaced[index] === 0) firstReturn = Math.min(firstReturn, operations[index]!.returned);
     }
-    return first;
+    return index;
   }
 
-  #describeSet(state: State): string {
-    const values = [...state].sort(([one], [other]) => (one < other ? -1 : 1));
-    return `${this.#isPlaced.join('')} ${values.join(' ')}`;
+  /** The operations in the order, and the values after them. */
+  #describeSet(state: State, first: number, end: number): string {
+    return `${first} ${this.#isPlaced.subarray(first, end).join('')} ${JSON.stringify([...state.values()])}`;
   }
 }
 
@@ -208,8 +226,7 @@ function applyOperation(state: State, { commands, replies }: Operation): State |
   for (const [index, command] of commands.entries()) {
     const { value, reply } = applyCommand(next.get(command.key), command);
     if (replies !== undefined && replies[index] !== reply) return undefined;
-    if (value === undefined) next.delete(command.key);
-    else next.set(command.key, value);
+    next.set(command.key, value);
   }
   return next;
 }

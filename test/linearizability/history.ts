@@ -7,7 +7,7 @@
  *     #2   3..9   MULTI INCR k; GET other EXEC → :2; (nil)
  *     #1   5..    APPEND k x → ?                               never returned
  */
-import { wordsOf, type Command } from './model.ts';
+import { commandOf, wordsOf, type Command } from './model.ts';
 
 export interface Operation {
   readonly client: number;
@@ -59,25 +59,10 @@ function parseOperation(line: string): Operation {
   const commands = TRANSACTION.exec(text)?.groups?.['commands'];
   return {
     client: Number(client),
-    commands: (commands ?? text).split('; ').map((words) => parseCommand(words)),
+    commands: (commands ?? text).split('; ').map((words) => commandOf(words.split(' '))),
     isTransaction: commands !== undefined,
     invoked: Number(invoked),
     returned: returned === '' ? Infinity : Number(returned),
     replies: replies === '?' ? undefined : replies.split('; '),
   };
-}
-
-function parseCommand(text: string): Command {
-  const [name, key = '', value] = text.split(' ');
-  switch (name) {
-    case 'GET':
-    case 'INCR':
-    case 'DEL':
-      return { name, key };
-    case 'SET':
-    case 'APPEND':
-      return { name, key, value: value ?? '' };
-    default:
-      throw new Error(`not a command: ${text}`);
-  }
 }

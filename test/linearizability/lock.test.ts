@@ -37,7 +37,11 @@ class StoreClients {
     const facts = { version: '', runId: '', startMillis: 0, executable: '' };
     const shared = { arena: this.#arena.handle(), config: new Config().serialize(), process: facts };
     this.#workers = Array.from({ length: CLIENTS }, (_, index) => {
-      const settings = { ...shared, words: this.#words, threadNumber: index + 1 } satisfies StoreClientSettings;
+      const settings = {
+        ...shared,
+        words: this.#words,
+        threadNumber: index + 1,
+      } satisfies StoreClientSettings;
       return new Worker(new URL('./store-client.worker.js', import.meta.url), { workerData: settings });
     });
   }

@@ -43,9 +43,22 @@ export function applyCommand(value: string | undefined, command: Command): Effec
 
 /** The command as it is sent. */
 export function wordsOf(command: Command): string[] {
-  return 'value' in command
-    ? [command.name, command.key, command.value]
-    : [command.name, command.key];
+  return 'value' in command ? [command.name, command.key, command.value] : [command.name, command.key];
+}
+
+/** The command that these words are; throws on others. */
+export function commandOf([name, key = '', value = '']: readonly string[]): Command {
+  switch (name) {
+    case 'GET':
+    case 'INCR':
+    case 'DEL':
+      return { name, key };
+    case 'SET':
+    case 'APPEND':
+      return { name, key, value };
+    default:
+      throw new Error(`not a command of a history: ${name}`);
+  }
 }
 
 /** Canonical decimal numbers of 64 bits only (Redis 7.0 util.c, string2ll). */

@@ -53,7 +53,7 @@ export function planHistory(seed: number, keyPrefix: string, sizes: PlanSizes = 
 
 function planScript(random: SeededRandom, keys: readonly string[], sizes: PlanSizes): Burst[] {
   const bursts: Burst[] = [];
-  for (let left = random.integer(...sizes.actions); left > 0; ) {
+  for (let left = random.integer(...sizes.actions); left > 0;) {
     const length = Math.min(left, random.integer(...sizes.burst));
     bursts.push(Array.from({ length }, () => planAction(random, keys)));
     left -= length;

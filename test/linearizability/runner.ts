@@ -5,7 +5,13 @@
  * The clock ticks before a request is handed to the socket and after its reply was read, so an interval is
  * never shorter than the truth: what is reported is a violation.
  */
-import { describeReply, encodeCommand, RespClient, type Address, type Reply } from '../support/resp-client.ts';
+import {
+  describeReply,
+  encodeCommand,
+  RespClient,
+  type Address,
+  type Reply,
+} from '../support/resp-client.ts';
 import { checkHistory, describeViolation } from './checker.ts';
 import type { History, Operation } from './history.ts';
 import { wordsOf } from './model.ts';
@@ -67,7 +73,8 @@ class Run implements RunResult {
     this.operationCount += history.length;
     const verdict = checkHistory(history);
     if (verdict.kind === 'violation') this.failure ??= `Seed ${seed}. ${describeViolation(verdict)}`;
-    if (verdict.kind === 'undecided') this.failure ??= `Seed ${seed}. Too many orders: ${verdict.keys.join()}`;
+    if (verdict.kind === 'undecided')
+      this.failure ??= `Seed ${seed}. Too many orders: ${verdict.keys.join()}`;
   }
 }
 
@@ -87,7 +94,10 @@ interface PlanClient {
   readonly tick: () => number;
 }
 
-async function runScript({ client, index, tick }: PlanClient, bursts: readonly Burst[]): Promise<Operation[]> {
+async function runScript(
+  { client, index, tick }: PlanClient,
+  bursts: readonly Burst[],
+): Promise<Operation[]> {
   const operations: Operation[] = [];
   for (const burst of bursts) {
     const sent = burst.map((action) => {

@@ -94,24 +94,18 @@ class StoreClient {
       for (const command of commands) execute(wordsOf(command));
       return repliesOfExec(execute(['EXEC']));
     },
-    'one hold': (action) =>
-      this.#underLock(() => {
-        const steps = this.#stepsOf(action);
-        for (;;) {
-          const { done, value } = steps.next();
-          if (done === true) return value;
-          this.#letOthersStep();
-        }
-      }),
-    'hold per step': (action) => {
-      const steps = this.#stepsOf(action);
-      for (;;) {
-        const { done, value } = this.#underLock(() => steps.next());
-        if (done === true) return value;
-        this.#letOthersStep();
-      }
-    },
+    'one hold': (action) => this.#underLock(() => this.#takeSteps(action, (step) => step())),
+    'hold per step': (action) => this.#takeSteps(action, (step) => this.#underLock(step)),
   };
+
+  #takeSteps(action: Action, take: <Result>(step: () => Result) => Result): string[] {
+    const steps = this.#stepsOf(action);
+    for (;;) {
+      const { done, value } = take(() => steps.next());
+      if (done === true) return value;
+      this.#letOthersStep();
+    }
+  }
 
   /** Runs an action, with a break after each step. */
   *#stepsOf({ commands }: Action): Generator<void, string[]> {

@@ -1,0 +1,158 @@
+/** `redis-clone-ts compare`: the architectures under the same load, and a page that shows what came out. */
+import { existsSync, writeFileSync } from 'node:fs';
+import { availableParallelism, totalmem } from 'node:os';
+import { PROGRAM } from '../version.ts';
+import { inspectServer } from './architectures.ts';
+import { type Cell, type Comparison, PERCENTS, type ServerFacts } from './figures.ts';
+import { COMPARE_HELP, type CompareOptions, parseCompareOptions } from './options.ts';
+import { measurePauses, pausesMillis } from './pauses.ts';
+import { reportHtml } from './report.ts';
+import { describeMachine, stopServersWithProcess } from './servers.ts';
+import { WAIT_STEPS_MICROS } from './statistics.ts';
+import { fixed, megabytes, ProgressBar, type Row, tableText } from './terminal.ts';
+import { gridMillis, measureGrid } from './throughput.ts';
+
+const GIBIBYTE = 1024 ** 3;
+
+/** Runs the tool with the arguments behind its name; resolves to the exit code. */
+export async function runCompare(args: readonly string[], write: (text: string) => void): Promise<number> {
+  let options: CompareOptions | undefined;
+  try {
+    options = parseCompareOptions(args);
+  } catch (error) {
+    write(`compare: ${(error as Error).message}\n`);
+    return 1;
+  }
+  if (options === undefined) {
+    write(COMPARE_HELP);
+    return 0;
+  }
+  if (!existsSync('/proc/self/stat')) {
+    write('compare: needs Linux: it reads CPU time, memory and threads of the servers from /proc\n');
+    return 1;
+  }
+
+  stopServersWithProcess();
+  const comparison = await measure(options);
+  write(comparisonText(comparison));
+  if (options.jsonPath !== undefined) {
+    writeFileSync(options.jsonPath, `${JSON.stringify(comparison, undefined, 2)}\n`);
+    write(`\nFigures: ${options.jsonPath}\n`);
+  }
+  writeFileSync(options.htmlPath, reportHtml(comparison));
+  write(`\nReport: ${options.htmlPath} (open it in a browser)\n`);
+  return comparison.cells.length === 0 ? 1 : 0;
+}
+
+async function measure(options: CompareOptions): Promise<Comparison> {
+  const servers: ServerFacts[] = [];
+  for (const name of options.servers) servers.push(await inspectServer(name));
+  const names = servers.filter(({ unavailable }) => unavailable === undefined).map(({ name }) => name);
+
+  const bar = new ProgressBar(gridMillis(options, names.length) + pausesMillis(options, names.length));
+  const grid = await measureGrid(names, options, bar);
+  const saving = await measurePauses(names, options, bar);
+  bar.clear();
+  return {
+    program: PROGRAM,
+    date: new Date().toISOString(),
+    quick: options.quick,
+    machine: machineFacts(),
+    plan: {
+      rounds: options.roundsCount,
+      cellMillis: options.cellMillis,
+      keys: options.keysCount,
+      saveKeys: options.saveKeysCount,
+      loadThreads: options.loadThreadsCount,
+    },
+    servers,
+    percents: PERCENTS,
+    waitStepsMicros: WAIT_STEPS_MICROS,
+    cells: grid.cells,
+    footprints: grid.footprints,
+    pauses: saving.pauses,
+    gaps: [...grid.gaps, ...saving.gaps],
+  };
+}
+
+function machineFacts(): Record<string, string> {
+  const { cpu = '', kernel = '' } = describeMachine();
+  return {
+    CPU: `${cpu}, ${availableParallelism()} cores`,
+    memory: `${fixed(totalmem() / GIBIBYTE, 0)} GiB`,
+    kernel,
+    Node: process.version,
+  };
+}
+
+/** The tables for the terminal: servers side by side. */
+export function comparisonText(comparison: Comparison): string {
+  const { servers, gaps } = comparison;
+  const parts = [
+    tableText(
+      'Servers',
+      servers.map(({ label, version, options, unavailable }) => ({
+        server: label,
+        version,
+        options,
+        state: unavailable === undefined ? 'measured' : `not available: ${unavailable}`,
+      })),
+    ),
+    bySetting(comparison, 'Commands per second', (cell) => fixed(cell.requestsPerSecond, 0)),
+    bySetting(comparison, 'Microseconds of CPU per command', (cell) => fixed(cell.cpuMicros, 2)),
+    bySetting(comparison, '99 % of batches answered within milliseconds', (cell) =>
+      fixed(cell.latencyMillis[PERCENTS.indexOf(99)] ?? NaN, 2),
+    ),
+    footprintsText(comparison),
+    pausesText(comparison),
+  ];
+  const notes = gaps.map(({ server, what, message }) => `not measured: ${server}, ${what}: ${message}\n`);
+  return [...parts, ...notes].join('');
+}
+
+function measured({ servers }: Comparison): readonly ServerFacts[] {
+  return servers.filter(({ unavailable }) => unavailable === undefined);
+}
+
+/** A line for each setting, a column for each server. */
+function bySetting(comparison: Comparison, title: string, text: (cell: Cell) => string): string {
+  const settings = new Map<string, Record<string, string | number>>();
+  for (const cell of comparison.cells) {
+    const { log, valueBytes, readsPercent, pipeline, clients } = cell;
+    const setting = { AOF: log, bytes: valueBytes, '% GET': readsPercent, '-P': pipeline, clients };
+    const key = JSON.stringify(setting);
+    const empty = Object.fromEntries(measured(comparison).map(({ label }) => [label, '-']));
+    const row = settings.get(key) ?? { ...setting, ...empty };
+    row[labelOf(comparison, cell.server)] = text(cell);
+    settings.set(key, row);
+  }
+  return settings.size === 0 ? '' : tableText(title, [...settings.values()]);
+}
+
+function footprintsText(comparison: Comparison): string {
+  const [first] = comparison.footprints;
+  const rows = comparison.footprints
+    .filter(({ log, valueBytes }) => log === first?.log && valueBytes === first.valueBytes)
+    .map((print): Row => ({
+      server: labelOf(comparison, print.server),
+      clients: print.clients,
+      MiB: megabytes(print.residentBytes),
+      threads: print.threads,
+    }));
+  return rows.length === 0 ? '' : tableText('Memory and threads', rows);
+}
+
+function pausesText(comparison: Comparison): string {
+  const rows = comparison.pauses.map(({ server, alone, saving }): Row => ({
+    server: labelOf(comparison, server),
+    'ms without': fixed(alone.longestMillis, 1),
+    'ms while saving': fixed(saving.longestMillis, 1),
+    "ms of the prober's own": fixed(saving.ownDelayMillis, 1),
+    'throughput kept %': fixed((saving.requestsPerSecond / alone.requestsPerSecond) * 100, 0),
+  }));
+  return rows.length === 0 ? '' : tableText('Longest wait of a single command, BGSAVE running', rows);
+}
+
+function labelOf({ servers }: Comparison, name: string): string {
+  return servers.find((server) => server.name === name)?.label ?? name;
+}
