@@ -32,12 +32,25 @@ test('compareBytes and equalBytes agree with Buffer.compare', () => {
 });
 
 test('copyBytes copies short and long ranges and returns the next position', () => {
-  for (const length of [0, 1, 31, 32, 33, 500]) {
+  for (const length of [0, 1, 31, 32, 33, 160, 161, 500, 100_000]) {
     const source = Uint8Array.from({ length: length + 2 }, (_, i) => i);
     const target = new Uint8Array(length + 8).fill(255);
     assert.equal(copyBytes(target, 4, source, 1, 1 + length), 4 + length);
     assert.deepEqual(target.slice(4, 4 + length), source.slice(1, 1 + length));
     assert.deepEqual([...target.slice(0, 4), ...target.slice(4 + length)], Array(8).fill(255));
+  }
+});
+
+test('copyBytes copies to and from shared memory, however the ranges are aligned', () => {
+  const shared = new Uint8Array(new SharedArrayBuffer(4096));
+  const source = Buffer.from(Array.from({ length: 1500 }, (_, i) => i * 7));
+  for (const length of [20, 100, 1000, 1001]) {
+    for (let from = 0; from < 9; from++) {
+      copyBytes(shared, 2000 + (from % 4), source, from, from + length);
+      const back = Buffer.alloc(length + from);
+      copyBytes(back, from, shared, 2000 + (from % 4), 2000 + (from % 4) + length);
+      assert.deepEqual(back.subarray(from), source.subarray(from, from + length));
+    }
   }
 });
 
