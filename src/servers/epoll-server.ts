@@ -28,17 +28,18 @@ import type { EventBuffer, Libc, NativeBuffer, SocketAddress } from '../system/l
 import { RequestParser } from '../protocol/request-parser.ts';
 import { formatAddress, isLoopback, listenAddresses } from './bind-addresses.ts';
 import type { ListenAddress } from './bind-addresses.ts';
+import { SpareBuffers } from './spare-buffers.ts';
 import { removeStaleSocket } from './stale-socket.ts';
 import { systemErrorName } from './system-errors.ts';
 import type { Connection } from './connection.ts';
 import type { ServingCore, Transport } from './serving-core.ts';
 
 /** What all sockets of a wake-up are read into, one behind the other, until their requests are run. */
-const READ_BUFFER_BYTES = 256 * 1024;
-/** One read of one socket. */
-const READ_BYTES_MAX = 64 * 1024;
+const READ_BUFFER_BYTES = 512 * 1024;
+/** One read of one socket: a value of 64 KiB arrives whole, so it need not be put together. */
+const READ_BYTES_MAX = 128 * 1024;
 /** With less room than this the requests are run first, and reading begins at the front again. */
-const READ_BYTES_MIN = 16 * 1024;
+const READ_BYTES_MIN = READ_BYTES_MAX;
 /**
  * A connection's own buffer, at least; and at most this much is set aside for bytes that are only announced.
  */
@@ -68,6 +69,7 @@ export class EpollServer implements Transport {
   /** How far the read buffer is filled with requests that are not run yet. */
   #readEnd = 0;
   readonly #connections: (Connection | undefined)[] = [];
+  readonly #spares = new SpareBuffers();
   #listeners: Listener[] = [];
   /** Where the writer's buffer is, looked up again when it was replaced. */
   #outputBuffer: Buffer | undefined;
@@ -254,6 +256,7 @@ export class EpollServer implements Transport {
 
   #endWakeUp(): void {
     this.#core.endWakeUp();
+    this.#spares.endWakeUp();
     this.#readEnd = 0;
   }
 
@@ -307,7 +310,7 @@ export class EpollServer implements Transport {
   #runInput(connection: Connection, byteCount: number): void {
     this.#core.receive(connection, byteCount);
     if (!connection.isClosed) this.#keepRest(connection);
-    else connection.ownedBytes = 0;
+    else this.#giveBackOwn(connection);
   }
 
   /**
@@ -317,7 +320,7 @@ export class EpollServer implements Transport {
     const { input } = connection;
     const rest = input.end - input.start;
     if (rest === 0) {
-      connection.ownedBytes = 0;
+      this.#giveBackOwn(connection);
       input.buffer = this.#read.bytes;
       input.start = 0;
       input.end = 0;
@@ -346,13 +349,21 @@ export class EpollServer implements Transport {
     const expected = RequestParser.expectedBytes(input);
     const doubled = Math.max(OWN_BUFFER_BYTES_MIN, rest * 2);
     const size = Math.max(doubled, rest + Math.min(expected, Math.max(ANNOUNCED_BYTES_MAX, rest)));
-    const own = this.#libc.allocate(size);
+    const own = this.#spares.take(size) ?? this.#libc.allocate(size);
     input.buffer.copy(own.bytes, 0, input.start, input.end);
+    this.#giveBackOwn(connection);
     input.buffer = own.bytes;
     input.start = 0;
     input.end = rest;
     connection.inputAddress = own.address;
-    connection.ownedBytes = size;
+    connection.ownedBytes = own.bytes.length;
+  }
+
+  /** The connection goes on with another buffer, or ends. */
+  #giveBackOwn(connection: Connection): void {
+    if (connection.ownedBytes === 0) return;
+    this.#spares.giveBack({ bytes: connection.input.buffer, address: connection.inputAddress });
+    connection.ownedBytes = 0;
   }
 
   // Transport -----------------------------------------------------------------------------------------------

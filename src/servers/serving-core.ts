@@ -256,32 +256,37 @@ export class ServingCore {
     );
   }
 
-  /** Runs the requests of all connections under one lock. */
+  /** Runs the requests of all connections: under one lock, unless their replies grow large. */
   #runCollected(): void {
     const groupCount = this.#collectedCount;
     if (groupCount === 0) return;
     const { mutex, engine, reply } = this.#parts;
-    this.persistence.waitForRoom();
-    mutex.lock();
-    try {
-      engine.enter();
-      engine.readAhead(this.#collected[0]!.connection!.session, this.#parser.batch, this.#parsedCount);
-      let first = 0;
-      for (let i = 0; i < groupCount; i++) {
-        const { connection, count, error } = this.#collected[i]!;
-        this.#runGroup(connection!, this.#parser.batch, first, count, error);
-        first += count;
+    const { batch } = this.#parser;
+    let group = 0;
+    let first = 0;
+    while (group < groupCount) {
+      this.persistence.waitForRoom();
+      mutex.lock();
+      try {
+        engine.enter();
+        if (group === 0) engine.readAhead(this.#collected[0]!.connection!.session, batch, this.#parsedCount);
+        do {
+          const { connection, count, error } = this.#collected[group]!;
+          this.#runGroup(connection!, batch, first, count, error);
+          first += count;
+          group++;
+        } while (group < groupCount && reply.position <= WAKE_UP_OUTPUT_BYTES_MAX);
+        this.#countTraffic();
+        engine.leave();
+      } finally {
+        this.#current = undefined;
+        mutex.unlock();
       }
-      this.#countTraffic();
-      engine.leave();
-    } finally {
-      this.#current = undefined;
-      mutex.unlock();
+      this.#sendMail();
+      if (reply.position > WAKE_UP_OUTPUT_BYTES_MAX) this.#sendReplies();
     }
     this.#collectedCount = 0;
     this.#parsedCount = 0;
-    this.#sendMail();
-    if (reply.position > WAKE_UP_OUTPUT_BYTES_MAX) this.#sendReplies();
   }
 
   /** Runs what a connection had to leave for later. */
