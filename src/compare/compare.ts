@@ -3,7 +3,7 @@ import { existsSync, writeFileSync } from 'node:fs';
 import { availableParallelism, totalmem } from 'node:os';
 import { PROGRAM } from '../version.ts';
 import { inspectServer } from './architectures.ts';
-import { type Cell, type Comparison, PERCENTS, type ServerFacts } from './figures.ts';
+import { type Cell, type Comparison, labelOf, PERCENTS, type ServerFacts } from './figures.ts';
 import { COMPARE_HELP, type CompareOptions, parseCompareOptions } from './options.ts';
 import { measurePauses, pausesMillis } from './pauses.ts';
 import { reportHtml } from './report.ts';
@@ -151,8 +151,4 @@ function pausesText(comparison: Comparison): string {
     'throughput kept %': fixed((saving.requestsPerSecond / alone.requestsPerSecond) * 100, 0),
   }));
   return rows.length === 0 ? '' : tableText('Longest wait of a single command, BGSAVE running', rows);
-}
-
-function labelOf({ servers }: Comparison, name: string): string {
-  return servers.find((server) => server.name === name)?.label ?? name;
 }

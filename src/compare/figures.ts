@@ -105,3 +105,8 @@ export interface Comparison {
   readonly pauses: readonly Pauses[];
   readonly gaps: readonly Gap[];
 }
+
+/** The name of a server as it is shown. */
+export function labelOf({ servers }: Pick<Comparison, 'servers'>, name: ServerName): string {
+  return servers.find((server) => server.name === name)?.label ?? name;
+}

@@ -59,11 +59,11 @@ const QUICK: Defaults = {
   sizes: '64',
   aof: 'off,everysec',
   rounds: '1',
-  millis: '200',
+  millis: '150',
   keys: '2000',
   saveKeys: '100000',
-  warmMillis: 300,
-  saveMillis: 800,
+  warmMillis: 200,
+  saveMillis: 600,
 };
 
 const OUT = 'redis-clone-ts-compare.html';

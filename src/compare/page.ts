@@ -213,7 +213,7 @@ function footprintChart(id: string, yTitle: string, field: 'residentBytes' | 'th
 
 /** Those of the ascending values whose labels would not run into each other. */
 function spread(values: readonly number[]): number[] {
-  const least = (values.at(-1) ?? 0) / 12;
+  const least = (values.at(-1) ?? 0) / 25;
   return values.filter((value, index) => index === 0 || value - (values[index - 1] ?? 0) >= least);
 }
 
@@ -296,6 +296,7 @@ function plotOptions(chart: Chart, into: PageElement): object {
     axes: [
       {
         ...axis,
+        size: 34,
         label: chart.xTitle,
         grid: { show: false },
         splits: () => chart.ticks,
@@ -305,11 +306,13 @@ function plotOptions(chart: Chart, into: PageElement): object {
         ...axis,
         label: chart.yTitle,
         size: 58,
-        // A scale by powers gives no label to a line between them.
-        values: (_: Plot, splits: (number | null)[]) =>
-          splits.map((value) => (value === null ? '' : chart.format(value))),
+        ...(chart.isLog
+          ? { splits: (_: Plot, __: number, low: number, high: number) => powers(low, high) }
+          : {}),
+        values: (_: Plot, splits: number[]) => splits.map(chart.format),
       },
     ],
+    legend: { markers: { fill: (_: Plot, index: number) => colour(`--${chart.lines[index - 1]?.server}`) } },
     series: [{ label: chart.xTitle, value: labelOfPoint }, ...chart.lines.map((line) => series(chart, line))],
     hooks: chart.isBars ? { draw: [(plot: Plot) => drawBars(plot, chart)] } : {},
   };
@@ -350,6 +353,13 @@ function logRange({ lines, isBars }: Chart): () => [number, number] {
   const low = isBars ? 0.5 : 10 ** Math.floor(Math.log10(Math.min(...values)));
   const high = 10 ** Math.ceil(Math.log10(Math.max(...values)));
   return () => [low, Math.max(high, low * 10)];
+}
+
+/** The powers of ten in a range. */
+function powers(low: number, high: number): number[] {
+  const first = Math.ceil(Math.log10(low));
+  const last = Math.floor(Math.log10(high));
+  return Array.from({ length: last - first + 1 }, (_, index) => 10 ** (first + index));
 }
 
 /** Bars in groups: one group for each position, one bar for each server. */

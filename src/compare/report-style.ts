@@ -20,6 +20,7 @@ export const REPORT_STYLE = `
   h2 { font-size: 21px; margin: 44px 0 10px; }
   h3 { font-size: 17px; margin: 0 0 10px; }
   p { max-width: 76ch; margin: 8px 0; }
+  ul { max-width: 84ch; padding-left: 22px; margin: 8px 0; }
   code { font: 0.9em ui-monospace, monospace; }
   .meta, figcaption, .soft { color: var(--ink-soft); }
   .note { background: var(--warn); border-radius: 8px; padding: 10px 14px; max-width: none; }
@@ -28,7 +29,8 @@ export const REPORT_STYLE = `
   th, td { padding: 7px 10px; border-bottom: 1px solid var(--edge); text-align: right; vertical-align: top; }
   thead th { color: var(--ink-soft); font-weight: 600; font-size: 13px; vertical-align: bottom; }
   th:first-child, .words td, .words th { text-align: left; }
-  tbody th { font-weight: 600; white-space: nowrap; }
+  tbody th { font-weight: 600; }
+  tbody th, td { white-space: nowrap; } .words td { white-space: normal; }
   .swatch { display: inline-block; width: 11px; height: 11px; border-radius: 3px; margin-right: 8px; }
   .swatch.eventloop { background: var(--eventloop); } .swatch.threaded { background: var(--threaded); }
   .swatch.pool { background: var(--pool); } .swatch.redis { background: var(--redis); }
@@ -56,7 +58,11 @@ export const REPORT_STYLE = `
   .u-legend.u-inline tr { margin-right: 14px; }
   .u-legend th { border: 0; padding: 2px 0; font-weight: 500; }
   .u-legend td { border: 0; padding: 2px 0 2px 4px; }
+  .u-legend .u-series:has(.u-value:empty) th::after { content: ''; }
+  .u-legend .u-series:first-child:has(.u-value:empty) { display: none; }
   .u-legend .u-marker { border-radius: 3px; }
   details { margin-top: 14px; } summary { cursor: pointer; color: var(--accent); }
-  @media (max-width: 700px) { #choices { position: static; } main { padding: 20px 12px 48px; } }
+  @media (max-width: 700px) { #choices { position: static; } main { padding: 20px 12px 48px; }
+    .words tr, .words th, .words td { display: block; } .words tr { border-bottom: 1px solid var(--edge); }
+    .words th, .words td { border: 0; padding: 3px 0; } }
 `;

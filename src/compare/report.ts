@@ -1,8 +1,9 @@
 /** The report of a comparison: one HTML file that holds everything it needs, to be opened without a network. */
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import type { Cell, Comparison, ServerFacts } from './figures.ts';
+import { type Cell, type Comparison, labelOf, type ServerFacts } from './figures.ts';
 import { REPORT_STYLE } from './report-style.ts';
+import { takeaways } from './takeaways.ts';
 import { fixed } from './terminal.ts';
 
 const MEBIBYTE = 1024 * 1024;
@@ -86,6 +87,7 @@ export function reportHtml(comparison: Comparison): string {
 ${introduction(comparison)}
 ${serversTable(comparison.servers)}
 ${gapsNote(comparison)}
+${inShort(comparison)}
 <h2>At a glance</h2>
 <noscript><p class="note">The charts need JavaScript; all figures are in the table at the end.</p></noscript>
 <div id="choices" class="choices"></div>
@@ -162,11 +164,18 @@ ${rows.join('\n')}
 </tbody></table></div>`;
 }
 
-function gapsNote({ gaps, servers }: Comparison): string {
-  if (gaps.length === 0) return '';
-  const lines = gaps.map(
+function inShort(comparison: Comparison): string {
+  const sentences = takeaways(comparison);
+  if (sentences.length === 0) return '';
+  const items = sentences.map((sentence) => `<li>${escapeHtml(sentence)}</li>`);
+  return `<h2>In short</h2>\n<ul>${items.join('\n')}</ul>`;
+}
+
+function gapsNote(comparison: Comparison): string {
+  if (comparison.gaps.length === 0) return '';
+  const lines = comparison.gaps.map(
     ({ server, what, message }) =>
-      `<b>${escapeHtml(labelOf(servers, server))}</b>, ${escapeHtml(what)}: ${escapeHtml(message)}`,
+      `<b>${escapeHtml(labelOf(comparison, server))}</b>, ${escapeHtml(what)}: ${escapeHtml(message)}`,
   );
   return `<p class="note">Not measured from there on:<br>${lines.join('<br>')}</p>`;
 }
@@ -187,12 +196,12 @@ function figureHtml({ id, title, caption, isWide }: Figure): string {
 <figcaption>${caption}</figcaption></figure>`;
 }
 
-function savesTable({ pauses, servers }: Comparison): string {
-  if (pauses.length === 0) return '';
-  const rows = pauses.map(({ server, alone, saving, saveSeconds }) => {
+function savesTable(comparison: Comparison): string {
+  if (comparison.pauses.length === 0) return '';
+  const rows = comparison.pauses.map(({ server, alone, saving, saveSeconds }) => {
     const kept = (saving.requestsPerSecond / alone.requestsPerSecond) * 100;
     const seconds = saveSeconds.reduce((sum, value) => sum + value, 0) / saveSeconds.length;
-    return `<tr><th scope="row"><i class="swatch ${server}"></i>${escapeHtml(labelOf(servers, server))}</th>
+    return `<tr><th scope="row"><i class="swatch ${server}"></i>${escapeHtml(labelOf(comparison, server))}</th>
 <td>${fixed(alone.longestMillis, 1)} ms</td><td>${fixed(saving.longestMillis, 1)} ms</td>
 <td>${fixed(saving.ownDelayMillis, 1)} ms</td><td>${fixed(kept, 0)} %</td><td>${fixed(seconds, 2)} s</td></tr>`;
   });
@@ -208,7 +217,7 @@ function method({ plan, servers }: Comparison): string {
   const threads = plan.loadThreads === 1 ? 'one thread' : `${plan.loadThreads} threads`;
   const rounds = plan.rounds === 1 ? 'once' : `${plan.rounds} times`;
   return `<h2>How it was measured, and how far it carries</h2>
-<p>All ${count} servers ran at the same time on this machine, with the same options for the network and the files,
+<p>The ${count} servers ran at the same time on this machine, with the same options for the network and the files,
 and were loaded one after another: each setting ${rounds} for ${plan.cellMillis} ms on each server in turn, the first
 in turn changing from round to round. Speed and CPU are medians of the rounds; latencies are of all rounds together.</p>
 <p>The load is made by ${threads} of a program in JavaScript: every client sends a batch of GET and SET over
@@ -220,11 +229,12 @@ measured: a new thread begins with code that is not compiled yet. For BGSAVE eac
 ${plan.saveKeys.toLocaleString('en')} keys. With the append-only file, the file is rewritten between runs only.</p>`;
 }
 
-function cellsTable({ cells, servers, percents }: Comparison): string {
+function cellsTable(comparison: Comparison): string {
+  const { cells, percents } = comparison;
   const latency = (cell: Cell, percent: number): string =>
     fixed(cell.latencyMillis[percents.indexOf(percent)] ?? NaN, 3);
   const rows = cells.map(
-    (cell) => `<tr><th scope="row">${escapeHtml(labelOf(servers, cell.server))}</th>
+    (cell) => `<tr><th scope="row">${escapeHtml(labelOf(comparison, cell.server))}</th>
 <td>${cell.clients}</td><td>${cell.pipeline}</td><td>${cell.readsPercent}</td><td>${cell.valueBytes}</td>
 <td>${cell.log}</td><td>${fixed(cell.requestsPerSecond, 0)}</td><td>${fixed(cell.cpuMicros, 2)}</td>
 <td>${latency(cell, 50)}</td><td>${latency(cell, 99)}</td><td>${latency(cell, 99.9)}</td><td>${latency(cell, 100)}</td>
@@ -235,16 +245,12 @@ function cellsTable({ cells, servers, percents }: Comparison): string {
 <tbody>${rows.join('\n')}</tbody></table>`;
 }
 
-function footprintsTable({ footprints, servers }: Comparison): string {
-  const rows = footprints.map(
-    (print) => `<tr><th scope="row">${escapeHtml(labelOf(servers, print.server))}</th>
+function footprintsTable(comparison: Comparison): string {
+  const rows = comparison.footprints.map(
+    (print) => `<tr><th scope="row">${escapeHtml(labelOf(comparison, print.server))}</th>
 <td>${print.clients}</td><td>${print.valueBytes}</td><td>${print.log}</td>
 <td>${fixed(print.residentBytes / MEBIBYTE, 1)}</td><td>${print.threads}</td></tr>`,
   );
   return `<table><thead><tr><th>Server</th><th>clients</th><th>bytes</th><th>AOF</th><th>MiB</th><th>threads</th></tr>
 </thead><tbody>${rows.join('\n')}</tbody></table>`;
-}
-
-function labelOf(servers: readonly ServerFacts[], name: string): string {
-  return servers.find((server) => server.name === name)?.label ?? name;
 }

@@ -46,7 +46,6 @@ export const SERVER_DIRECTIVES = {
     min: 0,
     max: 1024,
     immutable: true,
-    effect: 'later',
     summary: 'serving threads in threaded mode; 0 means one per client',
   },
   'max-threads': {
@@ -56,7 +55,6 @@ export const SERVER_DIRECTIVES = {
     min: 1,
     max: 10000,
     immutable: true,
-    effect: 'later',
     summary: 'most serving threads that threaded mode starts',
   },
 

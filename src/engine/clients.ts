@@ -38,7 +38,6 @@ import {
   PAUSE_WRITE,
   STATE_PAUSE_END,
   STATE_PAUSE_MODE,
-  STATE_THREAD_COUNT,
 } from './shared-state.ts';
 
 /** What the thread can do for its own clients, and to reach other threads. */
@@ -114,9 +113,9 @@ export class Clients implements ClientService {
 
   unpause(): void {
     this.#arena.control[STATE_PAUSE_MODE] = PAUSE_NONE;
-    for (let thread = 1; thread <= this.#arena.control[STATE_THREAD_COUNT]!; thread++) {
-      this.#link.post(thread, MAIL_UNPAUSED, 0);
-    }
+    const threads = new Set<number>();
+    this.#table.forEach((record) => void threads.add(this.#table.get(record, CLIENT_THREAD)));
+    for (const thread of threads) this.#link.post(thread, MAIL_UNPAUSED, 0);
   }
 
   unblock(_id: number, _how: 'timeout' | 'error'): boolean {

@@ -22,6 +22,14 @@ export const STOP_BY_SIGTERM = 2;
 export const MAIL_JOB_DONE = 4;
 /** Look what is to be done: settings have changed, or a job was asked for. */
 export const MAIL_ATTEND = 5;
+/** Serve the connection with that descriptor. */
+export const MAIL_ADOPT = 6;
+/** To the keeper, with the thread's number: it can serve, it has lost a client, it has ended. */
+export const MAIL_THREAD_READY = 7;
+export const MAIL_CLIENT_GONE = 8;
+export const MAIL_THREAD_ENDED = 9;
+/** End, with the connections that are there. */
+export const MAIL_RETIRE = 10;
 
 export interface Mail {
   readonly kind: number;

@@ -5,7 +5,7 @@ import { CONTROL_ENGINE } from '../memory/control-block.ts';
 export const STATE_PAUSE_MODE = CONTROL_ENGINE;
 /** DEBUG SET-ACTIVE-EXPIRE 0. */
 export const STATE_ACTIVE_EXPIRE_OFF = CONTROL_ENGINE + 1;
-/** A thread number is the index of its mailbox; how many were given out. */
+/** Threads that run; a thread's number is the index of its mailbox. */
 export const STATE_THREAD_COUNT = CONTROL_ENGINE + 2;
 /** Clients connected. */
 export const STATE_CLIENT_COUNT = CONTROL_ENGINE + 3;
@@ -14,6 +14,9 @@ export const STATE_CLIENT_COUNT = CONTROL_ENGINE + 3;
 export const STATE_LOADING = CONTROL_ENGINE + 4;
 /** Persistence has failed: commands that write are refused (services.ts, writeRefusal). */
 export const STATE_WRITES_REFUSED = CONTROL_ENGINE + 5;
+
+/** The server ends: the exit code + 1. No command is run any more. */
+export const STATE_STOPPING = CONTROL_ENGINE + 6;
 
 export const PAUSE_NONE = 0;
 export const PAUSE_WRITE = 1;

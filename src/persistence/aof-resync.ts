@@ -1,8 +1,8 @@
 /**
- * Makes sure of a file that an earlier process has written: what can be read may be in the page cache only, and
- * fsync does not help when an earlier one has failed, for the kernel has marked those pages clean (Rebello et
- * al., "Can Applications Recover from fsync Failures?", ATC'20). So the end of the file, from where it is known
- * to be on disk, is written once more in place, and then synced.
+ * Makes sure of a file that an earlier process has written: what can be read may be in the page cache only,
+ * and fsync does not help when an earlier one has failed, for the kernel has marked those pages clean
+ * (Rebello et al., "Can Applications Recover from fsync Failures?", ATC'20). So the end of the file, from
+ * where it is known to be on disk, is written once more in place, and then synced.
  */
 import { lastSyncedOffset } from './aof-reader-evidence.ts';
 import { readFully, type Descriptor, type Disk } from './disk.ts';

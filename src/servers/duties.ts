@@ -22,8 +22,6 @@ const KEPT_FREE_BYTES = 2 * 1024 * 1024;
 const KEPT_FREE_RATIO = 0.02;
 /** Released in one round: a madvise of that much stays under a millisecond. */
 const RELEASE_BYTES_MAX = 4 * 1024 * 1024;
-/** Clients postponed by CLIENT PAUSE are looked after this often. */
-const POSTPONED_LOOK_MILLIS = 5;
 
 export class Duties {
   readonly #parts: ThreadParts;
@@ -41,9 +39,8 @@ export class Duties {
     return this.#parts.clock.wallMillis() >= this.#next;
   }
 
-  millisUntilDue(hasPostponed: boolean): number {
-    const millis = Math.max(0, Math.ceil(this.#next - this.#parts.clock.wallMillis()));
-    return hasPostponed ? Math.min(millis, POSTPONED_LOOK_MILLIS) : millis;
+  get millisUntilDue(): number {
+    return Math.max(0, Math.ceil(this.#next - this.#parts.clock.wallMillis()));
   }
 
   get #next(): number {

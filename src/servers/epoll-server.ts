@@ -75,6 +75,8 @@ export class EpollServer implements Transport {
   #outputBuffer: Buffer | undefined;
   #outputAddress = 0;
   #core!: ServingCore;
+  /** In threaded mode: who gets the connections that are accepted. */
+  #dispatch: ((descriptor: number) => void) | undefined;
   /** Accepting is paused until then after the process ran out of descriptors, Unix time in ms. */
   #acceptAgainAt = 0;
 
@@ -87,6 +89,11 @@ export class EpollServer implements Transport {
     this.#read = libc.allocate(READ_BUFFER_BYTES);
     libc.watch(this.#epoll, this.#wakeDescriptor, EPOLLIN);
     parts.mailboxes.setEventDescriptor(parts.threadNumber, this.#wakeDescriptor);
+  }
+
+  /** Connections are not served here but given away. */
+  dispatchTo(dispatch: (descriptor: number) => void): void {
+    this.#dispatch = dispatch;
   }
 
   /** Gives the transport the core that runs what it reads; once. */
@@ -191,14 +198,24 @@ export class EpollServer implements Transport {
         if (descriptor === -EMFILE || descriptor === -ENFILE) this.#pauseAccepting();
         return;
       }
-      this.#openConnection(descriptor, listener);
+      if (this.#dispatch !== undefined) this.#dispatch(descriptor);
+      else this.#openConnection(descriptor, this.#libc.acceptedAddress);
     }
   }
 
-  #openConnection(descriptor: number, listener: Listener): void {
-    const isUnixSocket = listener.address.family === AF_UNIX;
-    const peer = isUnixSocket ? listener.address : this.#libc.acceptedAddress;
-    const local = isUnixSocket ? listener.address : this.#libc.localAddress(descriptor);
+  /** Serves a connection that another thread has accepted; false when it is refused, or gone. */
+  adopt(descriptor: number): boolean {
+    const peer = this.#libc.peerAddress(descriptor);
+    if (peer !== undefined) return this.#openConnection(descriptor, peer);
+    this.#libc.close(descriptor);
+    return false;
+  }
+
+  #openConnection(descriptor: number, accepted: SocketAddress): boolean {
+    const local = this.#libc.localAddress(descriptor);
+    const isUnixSocket = local.family === AF_UNIX;
+    // The other end of a Unix socket has no name; Redis shows this one's.
+    const peer = isUnixSocket ? local : accepted;
     if (!isUnixSocket) this.#libc.tuneTcp(descriptor, this.#parts.config.values['tcp-keepalive']);
     const opened = this.#core.open({
       address: formatAddress(peer),
@@ -209,15 +226,20 @@ export class EpollServer implements Transport {
       handle: undefined,
     });
     if (typeof opened === 'string') {
-      // Refused: the reason, if the socket takes it at once, and the end.
-      const text = this.#libc.allocate(opened.length);
-      text.bytes.write(opened, 'latin1');
-      this.#libc.send(descriptor, text.address, opened.length);
-      this.#libc.close(descriptor);
-      return;
+      this.refuse(descriptor, opened);
+      return false;
     }
     this.#connections[descriptor] = opened;
     this.#libc.watch(this.#epoll, descriptor, EPOLLIN);
+    return true;
+  }
+
+  /** Closes a connection with a last line, if the socket takes it at once. */
+  refuse(descriptor: number, line: string): void {
+    const text = this.#libc.allocate(line.length);
+    text.bytes.write(line, 'latin1');
+    this.#libc.send(descriptor, text.address, line.length);
+    this.#libc.close(descriptor);
   }
 
   /** Out of descriptors: the listeners would report ready for ever, so they are left alone for a while. */

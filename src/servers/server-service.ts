@@ -137,8 +137,7 @@ class LocalServer implements ServerService {
     readonly force: boolean;
   }): void {
     this.#parts.log.warning('User requested shutdown...');
-    if (!this.#core.persistence.prepareStop(options.save, options.force)) throw SHUTDOWN_FAILED;
-    this.#core.stopCode = 0;
+    if (!this.#core.shutDown(options.save, options.force)) throw SHUTDOWN_FAILED;
   }
 
   abortShutdown(): boolean {

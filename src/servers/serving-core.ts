@@ -30,12 +30,13 @@ import {
   STOP_BY_SIGTERM,
 } from '../engine/mailboxes.ts';
 import { RecoveryError } from '../persistence/recovery-error.ts';
-import { PAUSE_NONE, STATE_PAUSE_END, STATE_PAUSE_MODE } from '../engine/shared-state.ts';
+import { PAUSE_NONE, STATE_PAUSE_END, STATE_PAUSE_MODE, STATE_STOPPING } from '../engine/shared-state.ts';
 import { BATCH_REQUESTS_MAX, RequestParser } from '../protocol/request-parser.ts';
 import type { Request } from '../protocol/request.ts';
 import { Connection } from './connection.ts';
 import type { Duties } from './duties.ts';
 import { Persistence } from './persistence.ts';
+import { SERVING_THREAD } from './shared-parts.ts';
 import type { ThreadParts } from './thread-parts.ts';
 
 /** One turn of a client writes at most about this much before others, and the socket, get theirs. */
@@ -54,6 +55,8 @@ const WAKE_UP_OUTPUT_BYTES_MAX = 128 * 1024;
 /** While it loads, the thread looks after its clients this often. */
 const LOAD_STEP_MICROS = 10_000;
 
+/** Clients postponed by CLIENT PAUSE are looked after this often. */
+const POSTPONED_LOOK_MILLIS = 5;
 /** All connections are looked over for time-outs this often. */
 const IDLE_LOOK_MILLIS = 1000;
 
@@ -92,10 +95,22 @@ export interface Transport {
   stopListening(): void;
 }
 
+/** What a serving thread has to do with the others; in event-loop mode there are none. */
+export interface ThreadRole {
+  /** The periodic duties; undefined when another thread has them. */
+  readonly duties: Duties | undefined;
+  /** One of this thread's connections has ended. Under the lock. */
+  connectionClosed(): void;
+  /** Mail that is not for a connection. */
+  receive(kind: number, value: number): void;
+  /** Ten times a second, where the duties are. */
+  tick(): void;
+}
+
 export class ServingCore {
   readonly #parts: ThreadParts;
   readonly #transport: Transport;
-  readonly #duties: Duties;
+  readonly #role: ThreadRole;
   readonly persistence: Persistence;
   readonly #parser = new RequestParser();
   readonly #connections = new Map<number, Connection>();
@@ -118,10 +133,10 @@ export class ServingCore {
   /** Called when the thread was asked to end and goes on, because the data could not be saved. */
   onStopRefused: () => void = () => {};
 
-  constructor(parts: ThreadParts, transport: Transport, duties: Duties) {
+  constructor(parts: ThreadParts, transport: Transport, role: ThreadRole) {
     this.#parts = parts;
     this.#transport = transport;
-    this.#duties = duties;
+    this.#role = role;
     this.persistence = new Persistence({
       parts,
       queue: parts.snapshotQueue,
@@ -201,6 +216,7 @@ export class ServingCore {
     this.#underLock(() => {
       engine.endSession(connection.session);
       clientTable.remove(connection.session.record);
+      this.#role.connectionClosed();
     });
     this.#connections.delete(connection.session.id);
     connection.pending = [];
@@ -308,6 +324,8 @@ export class ServingCore {
     count: number,
     error: string,
   ): void {
+    // Nothing is changed any more after the last save.
+    if (this.#mustStop) return;
     if (this.#mustNotRun(connection)) {
       // An earlier group of this wake-up had to stop.
       if (!connection.isClosed) this.#defer(connection, requests, first, count, error);
@@ -330,6 +348,7 @@ export class ServingCore {
       }
       done++;
       if ((session.flags & (SESSION_CLOSE_AFTER_REPLY | SESSION_CLOSE_NOW)) !== 0) break;
+      if (this.stopCode !== undefined) return;
     }
     if (!session.has(SESSION_CLOSE_AFTER_REPLY | SESSION_CLOSE_NOW)) {
       if (done < count) this.#defer(connection, requests, first + done, count - done, error);
@@ -540,7 +559,8 @@ export class ServingCore {
   /** How long the thread may sleep, ms. */
   sleepMillis(): number {
     if (this.#resumable.length > 0 || this.stopCode !== undefined || this.persistence.isLoading) return 0;
-    return this.#duties.millisUntilDue(this.#postponed.length > 0);
+    const millis = this.#role.duties?.millisUntilDue ?? IDLE_LOOK_MILLIS;
+    return this.#postponed.length > 0 ? Math.min(millis, POSTPONED_LOOK_MILLIS) : millis;
   }
 
   /**
@@ -549,7 +569,8 @@ export class ServingCore {
    */
   beforeSleep(resume: (connection: Connection) => void): void {
     if (this.persistence.isLoading) this.#load();
-    if (this.#duties.isDue()) this.#runDuties();
+    if (this.#role.duties?.isDue() === true) this.#runDuties(this.#role.duties);
+    this.#lookAfterIdle();
     if (this.#postponed.length > 0 && this.#isPauseOver()) this.#resumePostponed();
     if (this.#resumable.length > 0) {
       const connections = this.#resumable;
@@ -577,19 +598,38 @@ export class ServingCore {
   #stopAtOnce(reason: string): void {
     this.#parts.log.warning(reason);
     this.#stretchCount = 0;
-    this.stopCode = 1;
+    this.#endServer(1);
   }
 
-  #runDuties(): void {
-    const { engine } = this.#parts;
+  /** Nothing is run any more, by any thread, and all of them end. */
+  #endServer(code: number): void {
+    const { control } = this.#parts.allocator.arena;
+    Atomics.compareExchange(control, STATE_STOPPING, 0, code + 1);
+    this.stopCode = code;
+    this.#parts.wake(SERVING_THREAD);
+  }
+
+  /** True when the server ends; then so does this thread. */
+  get #mustStop(): boolean {
+    const stopping = Atomics.load(this.#parts.allocator.arena.control, STATE_STOPPING);
+    if (stopping !== 0) this.stopCode ??= stopping - 1;
+    return stopping !== 0;
+  }
+
+  #runDuties(duties: Duties): void {
     this.#underLock(() => {
       this.#countTraffic();
-      this.#duties.run();
+      duties.run();
     });
     this.persistence.tick();
-    if (engine.keyspace.now < this.#nextIdleLook) return;
-    this.#nextIdleLook = engine.keyspace.now + IDLE_LOOK_MILLIS;
-    this.#closeIdle();
+    this.#role.tick();
+  }
+
+  #lookAfterIdle(): void {
+    const now = this.#parts.clock.wallMillis();
+    if (now < this.#nextIdleLook) return;
+    this.#nextIdleLook = now + IDLE_LOOK_MILLIS;
+    this.#closeIdle(now);
   }
 
   #isPauseOver(): boolean {
@@ -609,10 +649,9 @@ export class ServingCore {
   }
 
   /** Ends clients that were idle for longer than `timeout`, and those over their soft output limit. */
-  #closeIdle(): void {
+  #closeIdle(now: number): void {
     const { engine, clientTable } = this.#parts;
     const timeoutSeconds = engine.config.values.timeout;
-    const { now } = engine.keyspace;
     for (const connection of this.#connections.values()) {
       if (connection.pendingBytes > 0 && this.#isOverOutputLimit(connection)) {
         this.#cutForOutput(connection);
@@ -648,6 +687,17 @@ export class ServingCore {
     }
   }
 
+  /** Saves what is to be saved and ends the server; false when it must go on because that failed. */
+  shutDown(saves: boolean | undefined, isForced: boolean): boolean {
+    const { mutex } = this.#parts;
+    const prepare = (): boolean => {
+      if (!this.persistence.prepareStop(saves, isForced)) return false;
+      this.#endServer(0);
+      return true;
+    };
+    return mutex.isMine ? prepare() : this.#underLock(prepare);
+  }
+
   /** Ends the thread, when all is saved (server.c, prepareForShutdown and serverCron). */
   #stop(reason: number): void {
     const { values } = this.#parts.config;
@@ -655,10 +705,7 @@ export class ServingCore {
     if (reason === STOP_BY_SIGINT) flags = values['shutdown-on-sigint'];
     if (reason === STOP_BY_SIGTERM) flags = values['shutdown-on-sigterm'];
     const saves = flags.includes('save') ? true : flags.includes('nosave') ? false : undefined;
-    if (this.#underLock(() => this.persistence.prepareStop(saves, flags.includes('force')))) {
-      this.stopCode = 0;
-      return;
-    }
+    if (this.shutDown(saves, flags.includes('force'))) return;
     this.#parts.log.warning('Errors trying to shut down the server. Check the logs for more information.');
     this.onStopRefused();
   }
@@ -666,7 +713,7 @@ export class ServingCore {
   /** Reads this thread's mail. */
   readMail(): void {
     const { mutex, mailboxes, threadNumber } = this.#parts;
-    for (;;) {
+    while (!this.#mustStop) {
       mutex.lock();
       const mail = mailboxes.take(threadNumber);
       mutex.unlock();
@@ -682,6 +729,8 @@ export class ServingCore {
         this.persistence.attend();
       } else if (mail.kind === MAIL_STOP) {
         this.#stop(mail.value);
+      } else {
+        this.#role.receive(mail.kind, mail.value);
       }
     }
   }

@@ -3,30 +3,46 @@
  * Started as a worker (serving-worker.ts); its settings come as its first message.
  */
 import { setFlagsFromString } from 'node:v8';
-import { parentPort } from 'node:worker_threads';
+import { parentPort, workerData } from 'node:worker_threads';
+import {
+  MAIL_ADOPT,
+  MAIL_CLIENT_GONE,
+  MAIL_RETIRE,
+  MAIL_THREAD_ENDED,
+  MAIL_THREAD_READY,
+} from '../engine/mailboxes.ts';
 import { publishConfig } from '../engine/config-sharing.ts';
 import { STATE_STARTUP_BYTES } from '../engine/shared-state.ts';
 import type { ReleasePages } from '../memory/allocator.ts';
+import { Arena } from '../memory/arena.ts';
 import { openLibc } from '../system/libc.ts';
 import type { Libc } from '../system/libc.ts';
 import { Duties } from './duties.ts';
 import { EpollServer } from './epoll-server.ts';
 import { NodeServer } from './node-server.ts';
 import { connectServices } from './server-service.ts';
+import { Keeper } from './keeper.ts';
 import { ServingCore } from './serving-core.ts';
+import type { ThreadRole } from './serving-core.ts';
+import { SERVING_THREAD } from './shared-parts.ts';
 import type { ThreadSettings } from './shared-parts.ts';
 import { attachThread } from './thread-parts.ts';
 import type { ThreadParts } from './thread-parts.ts';
 
 /** What a serving thread is started with. */
 export interface ServingSettings extends ThreadSettings {
+  readonly role: 'alone' | 'keeper' | 'client';
   /** The port to listen on; 0 with `wantsFreePort` takes a free one, without it means no TCP. */
   readonly port: number;
 }
 
 /** What a serving thread tells the supervisor. */
 export type ServingReport =
+  /** A client thread listens for new memory: it can have its settings. */
+  | { readonly kind: 'listening' }
   | { readonly kind: 'ready'; readonly port: number }
+  /** The keeper wants a client thread. */
+  | { readonly kind: 'start-thread'; readonly thread: number }
   | { readonly kind: 'failed'; readonly reason: string }
   | { readonly kind: 'stop-refused' }
   | { readonly kind: 'stopped'; readonly code: number };
@@ -42,12 +58,10 @@ const INLINED_BYTECODE_MAX = 4000;
  */
 const INLINED_FREQUENCY_MIN = 0;
 
-function main(settings: ServingSettings): void {
-  setFlagsFromString(`--max-inlined-bytecode-size-cumulative=${INLINED_BYTECODE_MAX}`);
-  setFlagsFromString(`--max-inlined-bytecode-size=${INLINED_BYTECODE_MAX / 4}`);
-  setFlagsFromString(`--min-inlining-frequency=${INLINED_FREQUENCY_MIN}`);
-  const parts = attachThread(settings);
-  prepareStatistics(parts);
+function main(settings: ServingSettings, arena: Arena | undefined): void {
+  if (settings.role !== 'client') tuneCompiler();
+  const parts = attachThread(settings, arena);
+  if (settings.role !== 'client') prepareStatistics(parts);
   const { io } = parts.config.values;
   const libc = io === 'node' ? undefined : openLibc();
   if (libc !== undefined) {
@@ -65,6 +79,13 @@ function main(settings: ServingSettings): void {
   void serveWithNode(parts, settings);
 }
 
+/** Flags of the whole process: the first thread sets them. */
+function tuneCompiler(): void {
+  setFlagsFromString(`--max-inlined-bytecode-size-cumulative=${INLINED_BYTECODE_MAX}`);
+  setFlagsFromString(`--max-inlined-bytecode-size=${INLINED_BYTECODE_MAX / 4}`);
+  setFlagsFromString(`--min-inlining-frequency=${INLINED_FREQUENCY_MIN}`);
+}
+
 function prepareStatistics(parts: ThreadParts): void {
   const { allocator, statistics, mutex, process: facts } = parts;
   mutex.hold(() => {
@@ -77,26 +98,38 @@ function serveWithEpoll(parts: ThreadParts, libc: Libc, settings: ServingSetting
   const server = new EpollServer(parts, libc);
   const releasePages: ReleasePages = (segment, offset, length) =>
     libc.releasePages(libc.addressOf(segment) + offset, length);
-  const core = new ServingCore(parts, server, new Duties(parts, releasePages));
+  const keeper = settings.role === 'keeper' ? keeperOf(parts, server, libc) : undefined;
+  const role: ThreadRole =
+    settings.role === 'client'
+      ? clientRole(
+          parts,
+          (descriptor) => server.adopt(descriptor),
+          () => (core.stopCode = 0),
+        )
+      : mainRole(new Duties(parts, releasePages), keeper);
+  const core: ServingCore = new ServingCore(parts, server, role);
   server.connect(core);
-  limitClients(parts, libc);
-  const failure = server.listen(settings.port);
-  if (failure !== undefined) {
-    report({ kind: 'failed', reason: failure });
-    return;
+  if (settings.role !== 'client') {
+    limitClients(parts, libc);
+    const failure = server.listen(settings.port);
+    if (failure !== undefined) {
+      report({ kind: 'failed', reason: failure });
+      return;
+    }
   }
   connectServices({ parts, core, transport: server, releasePages, io: 'epoll', port: server.port });
-  if (!beginPersistence(core, server)) return;
+  if (!begin(parts, core, server, settings)) return;
   const code = server.run();
+  keeper?.stopAll();
   core.closeAll();
   server.dispose();
-  finish(parts, core, code);
+  finish(parts, core, settings, code);
 }
 
 async function serveWithNode(parts: ThreadParts, settings: ServingSettings): Promise<void> {
   const server = new NodeServer(parts);
   const releasePages: ReleasePages = () => {};
-  const core = new ServingCore(parts, server, new Duties(parts, releasePages));
+  const core = new ServingCore(parts, server, mainRole(new Duties(parts, releasePages), undefined));
   server.connect(core);
   const failure = await server.listen(settings.port);
   if (failure !== undefined) {
@@ -104,15 +137,80 @@ async function serveWithNode(parts: ThreadParts, settings: ServingSettings): Pro
     return;
   }
   connectServices({ parts, core, transport: server, releasePages, io: 'node', port: server.port });
-  if (!beginPersistence(core, server)) return;
+  if (!begin(parts, core, server, settings)) return;
   const code = await server.run();
   core.closeAll();
   server.dispose();
-  finish(parts, core, code);
+  finish(parts, core, settings, code);
 }
 
-/** Begins to load; the server is ready when that is done. */
-function beginPersistence(core: ServingCore, server: EpollServer | NodeServer): boolean {
+// Roles -----------------------------------------------------------------------------------------------------
+
+/** The keeper over epoll: a connection is a descriptor, which any thread of the process can use. */
+function keeperOf(parts: ThreadParts, server: EpollServer, libc: Libc): Keeper<number> {
+  const keeper: Keeper<number> = new Keeper<number>({
+    parts,
+    startThread: (thread) => report({ kind: 'start-thread', thread }),
+    handOver: (thread, descriptor) => keeper.adopt(thread, descriptor),
+    refuse: (descriptor, line) => server.refuse(descriptor, line),
+    abandon: (descriptor) => libc.close(descriptor),
+  });
+  server.dispatchTo((descriptor) => keeper.pool.assign(descriptor));
+  return keeper;
+}
+
+/** The first serving thread: alone, as the event loop, or as the keeper of others. */
+function mainRole(duties: Duties, keeper: Keeper<number> | undefined): ThreadRole {
+  return {
+    duties,
+    connectionClosed: () => {},
+    receive: (kind, value) => {
+      if (kind === MAIL_THREAD_READY) keeper?.pool.ready(value);
+      else if (kind === MAIL_CLIENT_GONE) keeper?.pool.clientGone(value);
+      else if (kind === MAIL_THREAD_ENDED) keeper?.threadEnded(value);
+    },
+    tick: () => keeper?.pool.tick(),
+  };
+}
+
+/**
+ * A thread that serves what the keeper gives it.
+ * @param adopt false when the connection could not be taken over
+ */
+function clientRole(
+  parts: ThreadParts,
+  adopt: (descriptor: number) => boolean,
+  retire: () => void,
+): ThreadRole {
+  const clientGone = (): void => tellKeeper(parts, MAIL_CLIENT_GONE);
+  return {
+    duties: undefined,
+    connectionClosed: clientGone,
+    receive: (kind, value) => {
+      if (kind === MAIL_ADOPT && !adopt(value)) parts.mutex.hold(clientGone);
+      else if (kind === MAIL_RETIRE) retire();
+    },
+    tick: () => {},
+  };
+}
+
+/** Under the lock. */
+function tellKeeper(parts: ThreadParts, kind: number): void {
+  parts.mailboxes.post(SERVING_THREAD, { kind, clientId: 0, value: parts.threadNumber });
+  parts.wake(SERVING_THREAD);
+}
+
+/** Begins to load, and the server is ready when that is done; or tells the keeper that this thread is. */
+function begin(
+  parts: ThreadParts,
+  core: ServingCore,
+  server: EpollServer | NodeServer,
+  { role }: ServingSettings,
+): boolean {
+  if (role === 'client') {
+    parts.mutex.hold(() => tellKeeper(parts, MAIL_THREAD_READY));
+    return true;
+  }
   core.onStopRefused = () => report({ kind: 'stop-refused' });
   const failure = core.persistence.begin(() => report({ kind: 'ready', port: server.port }));
   if (failure === undefined) return true;
@@ -121,8 +219,8 @@ function beginPersistence(core: ServingCore, server: EpollServer | NodeServer): 
   return false;
 }
 
-function finish(parts: ThreadParts, core: ServingCore, code: number): void {
-  core.persistence.close();
+function finish(parts: ThreadParts, core: ServingCore, { role }: ServingSettings, code: number): void {
+  if (role !== 'client') core.persistence.close();
   parts.allocator.arena.close();
   report({ kind: 'stopped', code });
 }
@@ -151,4 +249,10 @@ function limitClients(parts: ThreadParts, libc: Libc): void {
   parts.mutex.hold(() => parts.engine.adoptVersion(publishConfig(parts.allocator, parts.config)));
 }
 
-parentPort!.once('message', (settings: ServingSettings) => main(settings));
+/** The name of the channel on which new memory is announced, for a thread that joins a running server. */
+const channelName = workerData as string | undefined;
+const subscription = channelName === undefined ? undefined : Arena.subscribe(channelName);
+parentPort!.once('message', (settings: ServingSettings) =>
+  main(settings, subscription && Arena.attach(settings.arena, subscription)),
+);
+if (subscription !== undefined) report({ kind: 'listening' });

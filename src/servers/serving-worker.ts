@@ -8,9 +8,11 @@ import { Worker } from 'node:worker_threads';
  */
 const YOUNG_GENERATION_MEBIBYTES_MAX = 3;
 
-export function startServingWorker(): Worker {
+/** @param channelName for a thread that joins a running server: where new memory is announced */
+export function startServingWorker(channelName?: string): Worker {
   return new Worker(new URL('./serving-thread.js', import.meta.url), {
     name: 'serving',
+    workerData: channelName,
     // Options of `node` that the caller was started with (--eval, --import, …) are not for this thread.
     execArgv: [],
     resourceLimits: { maxYoungGenerationSizeMb: YOUNG_GENERATION_MEBIBYTES_MAX },

@@ -6,9 +6,11 @@
 import type { Worker } from 'node:worker_threads';
 import type { Config } from '../config/config.ts';
 import { publishConfig } from '../engine/config-sharing.ts';
-import { MAIL_STOP, STOP_BY_CALLER } from '../engine/mailboxes.ts';
-import { STATE_THREAD_COUNT } from '../engine/shared-state.ts';
+import { MAIL_STOP, MAIL_THREAD_ENDED, STOP_BY_CALLER } from '../engine/mailboxes.ts';
+import { STATE_STOPPING, STATE_THREAD_COUNT } from '../engine/shared-state.ts';
 import { Arena } from '../memory/arena.ts';
+import { CONTROL_LOG_MUTEX } from '../memory/control-block.ts';
+import { Mutex } from '../memory/mutex.ts';
 import { ABORT_THREAD } from '../persistence/persistence-state.ts';
 import { randomHex } from '../util/random.ts';
 import { resolveBindNames } from './bind-addresses.ts';
@@ -67,9 +69,6 @@ export class Supervisor {
 
   static async #startWith(worker: Worker, options: StartOptions): Promise<Supervisor> {
     const { config } = options;
-    if (config.values.mode === 'threaded') {
-      throw new StartError('--mode=threaded is not available in this version; use --mode=eventloop');
-    }
     const bindError = await resolveBindNames(config);
     if (bindError !== undefined) throw new StartError(bindError);
 
@@ -87,10 +86,15 @@ export class Supervisor {
       arena.control[STATE_THREAD_COUNT] = FIXED_THREADS;
     });
 
-    const serving: ServingSettings = { ...settings, threadNumber: SERVING_THREAD, port: options.port };
+    const role = config.values.mode === 'threaded' ? 'keeper' : 'alone';
+    const serving: ServingSettings = { ...settings, threadNumber: SERVING_THREAD, role, port: options.port };
     worker.postMessage(serving);
     const persistence = startPersistence(parts, settings, () => void worker.terminate());
-    const ended = watchEnd(worker, persistence, parts);
+    const clients = new ClientThreads(parts, serving, () => void worker.terminate());
+    worker.on('message', (report: ServingReport) => {
+      if (report.kind === 'start-thread') clients.start(report.thread);
+    });
+    const ended = watchEnd(worker, persistence, clients, parts);
     try {
       const port = await whenReady(worker);
       const supervisor = new Supervisor(parts, port, ended);
@@ -160,8 +164,71 @@ function startPersistence(
   return worker;
 }
 
-/** Waits for the end of the serving thread, ends the other one, and tells the exit code. */
-async function watchEnd(worker: Worker, persistence: Worker, parts: SharedParts): Promise<number> {
+/** The threads that serve clients in threaded mode, as the supervisor sees them. */
+class ClientThreads {
+  readonly #parts: SharedParts;
+  readonly #settings: ServingSettings;
+  readonly #onFatal: () => void;
+  readonly #workers = new Map<number, Worker>();
+  #onAllEnded: () => void = () => {};
+
+  /** @param onFatal called when a thread has died holding a lock: what it was changing is half done */
+  constructor(parts: SharedParts, settings: ServingSettings, onFatal: () => void) {
+    this.#parts = parts;
+    this.#settings = settings;
+    this.#onFatal = onFatal;
+  }
+
+  start(thread: number): void {
+    const { log, allocator } = this.#parts;
+    const worker = startServingWorker(allocator.arena.channelName);
+    this.#workers.set(thread, worker);
+    worker.on('message', (report: ServingReport) => {
+      if (report.kind !== 'listening') return;
+      const arena = allocator.arena.handle();
+      const settings: ServingSettings = { ...this.#settings, arena, threadNumber: thread, role: 'client' };
+      worker.postMessage(settings);
+    });
+    worker.on('error', (error) => {
+      log.warning(`Serving thread ${thread} died: ${error.stack ?? String(error)}`);
+    });
+    worker.on('exit', () => this.#ended(thread));
+  }
+
+  #ended(thread: number): void {
+    this.#workers.delete(thread);
+    const { mutex, mailboxes, log, allocator } = this.#parts;
+    const logMutex = new Mutex(allocator.arena.control, CONTROL_LOG_MUTEX, SUPERVISOR_THREAD);
+    if (mutex.owner() === thread || logMutex.owner() === thread) {
+      log.warning(`Thread ${thread} died inside the critical section; the server stops.`);
+      this.#onFatal();
+    } else if (Atomics.load(allocator.arena.control, STATE_STOPPING) === 0) {
+      mutex.hold(() =>
+        mailboxes.post(SERVING_THREAD, { kind: MAIL_THREAD_ENDED, clientId: 0, value: thread }),
+      );
+      this.#parts.wake(SERVING_THREAD);
+    }
+    if (this.#workers.size === 0) this.#onAllEnded();
+  }
+
+  /** Waits until all have ended; those that have not by then are ended. */
+  async allEnded(): Promise<void> {
+    if (this.#workers.size === 0) return;
+    const timer = setTimeout(() => {
+      for (const worker of this.#workers.values()) void worker.terminate();
+    }, STOP_WAIT_MILLIS_MAX);
+    await new Promise<void>((resolve) => (this.#onAllEnded = resolve));
+    clearTimeout(timer);
+  }
+}
+
+/** Waits for the end of the first serving thread, ends the others, and tells the exit code. */
+async function watchEnd(
+  worker: Worker,
+  persistence: Worker,
+  clients: ClientThreads,
+  parts: SharedParts,
+): Promise<number> {
   let code = 1;
   worker.on('message', (report: ServingReport) => {
     if (report.kind === 'stopped') code = report.code;
@@ -171,10 +238,13 @@ async function watchEnd(worker: Worker, persistence: Worker, parts: SharedParts)
   });
   const persistenceEnded = new Promise<void>((resolve) => persistence.once('exit', () => resolve()));
   await new Promise<void>((resolve) => worker.once('exit', () => resolve()));
+  const { control } = parts.allocator.arena;
+  Atomics.compareExchange(control, STATE_STOPPING, 0, code + 1);
   const owner = parts.mutex.owner();
   if (owner === SERVING_THREAD) {
     parts.log.warning(`Thread ${owner} died inside the critical section; the server stops.`);
   }
+  await clients.allEnded();
   parts.persistenceState.abortJob(ABORT_THREAD);
   parts.wake(PERSISTENCE_THREAD);
   const timer = setTimeout(() => void persistence.terminate(), STOP_WAIT_MILLIS_MAX);

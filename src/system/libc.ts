@@ -162,6 +162,14 @@ export class Libc {
     return readSocketAddress(this.#scratch.bytes);
   }
 
+  /** The other end's address of a socket; undefined when it is gone already. */
+  peerAddress(socket: number): SocketAddress | undefined {
+    this.#scratchWords[SOCKADDR_BYTES_MAX / 4] = SOCKADDR_BYTES_MAX;
+    const { address } = this.#scratch;
+    const result = this.#functions.getpeername(socket, address, address + SOCKADDR_BYTES_MAX);
+    return result === 0 ? readSocketAddress(this.#scratch.bytes) : undefined;
+  }
+
   /** TCP_NODELAY, and keep-alive probes as Redis sets them (anet.c, anetKeepAlive); 0 seconds = no probes. */
   tuneTcp(socket: number, keepAliveSeconds: number): void {
     this.#setOption(socket, IPPROTO_TCP, TCP_NODELAY, 1);
@@ -299,6 +307,7 @@ const PROTOTYPES = {
   listen: 'int listen(int, int)',
   accept4: 'int accept4(int, uintptr_t, uintptr_t, int)',
   getsockname: 'int getsockname(int, uintptr_t, uintptr_t)',
+  getpeername: 'int getpeername(int, uintptr_t, uintptr_t)',
   recv: 'intptr_t recv(int, uintptr_t, size_t, int)',
   send: 'intptr_t send(int, uintptr_t, size_t, int)',
   close: 'int close(int)',

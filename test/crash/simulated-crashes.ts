@@ -47,7 +47,8 @@ export function losePowerAtEveryOperation(stores: Stores, options: LifeOptions):
   const crash = () => {
     for (let i = 1; i <= crashesPerMoment; i++) {
       const crashSeed = disk.operationCount * 100 + i;
-      const what = `${policy}, seed ${seed}, power lost at operation ${disk.operationCount}, crash ${crashSeed}`;
+      const moment = `power lost at operation ${disk.operationCount}, crash ${crashSeed}`;
+      const what = `${policy}, seed ${seed}, ${moment}`;
       checkDisk(server, disk.crash(crashSeed), stores.check, what);
     }
   };
@@ -58,8 +59,8 @@ export function losePowerAtEveryOperation(stores: Stores, options: LifeOptions):
 }
 
 /**
- * The same life again and again, each time with a fault at the next operation; then it is looked at, as it is and
- * after a loss of power. Returns how many lives there were.
+ * The same life again and again, each time with a fault at the next operation; then it is looked at, as it is
+ * and after a loss of power. Returns how many lives there were.
  */
 export function failEveryOperation(
   stores: Stores,

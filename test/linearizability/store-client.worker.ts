@@ -107,18 +107,15 @@ class StoreClient {
     }
   }
 
-  /** Runs an action, with a break after each step. */
+  /** Runs an action, with a break wherever a bug may let the lock go. */
   *#stepsOf({ commands }: Action): Generator<void, string[]> {
     const replies: string[] = [];
     for (const command of commands) {
-      replies.push(yield* command.name === 'INCR' ? this.#increment(command) : this.#runStep(command));
-      yield;
+      if (replies.length > 0) yield;
+      if (command.name === 'INCR') replies.push(yield* this.#increment(command));
+      else replies.push(describeReply(this.#execute(wordsOf(command))));
     }
     return replies;
-  }
-
-  *#runStep(command: Command): Generator<void, string> {
-    return describeReply(this.#execute(wordsOf(command)));
   }
 
   /** INCR as a client would do it that does not know it. */

@@ -1,4 +1,4 @@
-/** A disk without space, under load: who writes is told so, who reads notices nothing, and it ends by itself. */
+/** A disk without space, under load: writers are told so, readers notice nothing, and it ends by itself. */
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { rmSync, writeFileSync } from 'node:fs';

@@ -1,6 +1,6 @@
 /**
- * The persistence of a server in one process, on a simulated disk: the log, rewrites, saves, switching off and
- * on, ends of all kinds and starts, in an order that a seed decides. Commands change a model instead of a
+ * The persistence of a server in one process, on a simulated disk: the log, rewrites, saves, switching off
+ * and on, ends of all kinds and starts, in an order that a seed decides. Commands change a model instead of a
  * keyspace; what comes back at a start is loaded into a real one.
  *
  * A rewrite runs like in another thread: before each of its disk operations the server may have a turn.
