@@ -6,6 +6,7 @@ import { runCheckRdb } from './persistence/check-rdb.ts';
 import { runConvert } from './persistence/convert.ts';
 import { nodeDisk } from './persistence/node-disk.ts';
 import type { ToolConsole } from './persistence/tool-console.ts';
+import { PROGRAM } from './version.ts';
 
 type Tool = (args: readonly string[], tool: ToolConsole) => number | Promise<number>;
 
@@ -16,7 +17,7 @@ const TOOLS: Readonly<Record<ToolName, Tool>> = {
   compare: async (args, { write }) => {
     // Loaded when needed only: the others work on files, and this one on servers.
     const { runCompare } = await import('./compare/compare.ts');
-    return runCompare(args, write);
+    return runCompare(args, { write, program: PROGRAM });
   },
 };
 

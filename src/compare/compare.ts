@@ -1,7 +1,6 @@
 /** `redis-clone-ts compare`: the architectures under the same load, and a page that shows what came out. */
 import { existsSync, writeFileSync } from 'node:fs';
 import { availableParallelism, totalmem } from 'node:os';
-import { PROGRAM } from '../version.ts';
 import { inspectServer } from './architectures.ts';
 import { type Cell, type Comparison, labelOf, PERCENTS, type ServerFacts } from './figures.ts';
 import { COMPARE_HELP, type CompareOptions, parseCompareOptions } from './options.ts';
@@ -14,8 +13,16 @@ import { gridMillis, measureGrid } from './throughput.ts';
 
 const GIBIBYTE = 1024 ** 3;
 
+export interface CompareSurroundings {
+  readonly program: Comparison['program'];
+  readonly write: (text: string) => void;
+}
+
 /** Runs the tool with the arguments behind its name; resolves to the exit code. */
-export async function runCompare(args: readonly string[], write: (text: string) => void): Promise<number> {
+export async function runCompare(
+  args: readonly string[],
+  { program, write }: CompareSurroundings,
+): Promise<number> {
   let options: CompareOptions | undefined;
   try {
     options = parseCompareOptions(args);
@@ -33,7 +40,7 @@ export async function runCompare(args: readonly string[], write: (text: string) 
   }
 
   stopServersWithProcess();
-  const comparison = await measure(options);
+  const comparison = await measure(options, program);
   write(comparisonText(comparison));
   if (options.jsonPath !== undefined) {
     writeFileSync(options.jsonPath, `${JSON.stringify(comparison, undefined, 2)}\n`);
@@ -44,9 +51,9 @@ export async function runCompare(args: readonly string[], write: (text: string) 
   return comparison.cells.length === 0 ? 1 : 0;
 }
 
-async function measure(options: CompareOptions): Promise<Comparison> {
+async function measure(options: CompareOptions, program: Comparison['program']): Promise<Comparison> {
   const servers: ServerFacts[] = [];
-  for (const name of options.servers) servers.push(await inspectServer(name));
+  for (const name of options.servers) servers.push(await inspectServer(name, program));
   const names = servers.filter(({ unavailable }) => unavailable === undefined).map(({ name }) => name);
 
   const bar = new ProgressBar(gridMillis(options, names.length) + pausesMillis(options, names.length));
@@ -54,7 +61,7 @@ async function measure(options: CompareOptions): Promise<Comparison> {
   const saving = await measurePauses(names, options, bar);
   bar.clear();
   return {
-    program: PROGRAM,
+    program,
     date: new Date().toISOString(),
     quick: options.quick,
     machine: machineFacts(),

@@ -1,6 +1,6 @@
 /**
- * The script of the report: it runs in the reader's browser, beside uPlot, and draws the figures that the page
- * carries. It is inlined as it was compiled, so it may import types only.
+ * The script of the report: it runs in the reader's browser, beside uPlot, and draws the figures that the
+ * page carries. It is inlined as it was compiled, so it may import types only.
  */
 import type { Cell, Comparison, LogPolicy, ServerName, WaitHistogram } from './figures.ts';
 
@@ -149,7 +149,7 @@ function linesOf(values: (server: ServerName) => (number | null)[]): Line[] {
   return shown.map(({ name }) => ({ server: name, values: values(name) }));
 }
 
-/** A value of each cell by the number of clients, at even distances: 1, 10, 50 and 200 are no straight scale. */
+/** A value of each cell by the number of clients, at even distances: 1, 10, 50, 200 are no straight scale. */
 function byClients(id: string, yTitle: string, valueOf: (cell: Cell) => number): Chart {
   const clients = choicesOf('clients');
   const x = clients.map((_, index) => index);

@@ -1,4 +1,4 @@
-/** A prober: single commands, one at a time, beside whatever else a server does, to see how long they wait. */
+/** A prober: single commands, one at a time, beside whatever else a server does, and how long they wait. */
 import { setPriority } from 'node:os';
 import type { ProbeJob, ProbeResult } from './prober.ts';
 import { startWorker } from './worker-process.ts';

@@ -45,7 +45,8 @@ export const REPORT_STYLE = `
     margin-left: -1px; background: var(--card); white-space: nowrap; }
   fieldset label:first-of-type span { border-radius: 7px 0 0 7px; }
   fieldset label:last-of-type span { border-radius: 0 7px 7px 0; }
-  fieldset input:checked + span { background: var(--accent); color: var(--card); border-color: var(--accent); }
+  fieldset input:checked + span { background: var(--accent); color: var(--card);
+    border-color: var(--accent); }
   fieldset input:focus-visible + span { outline: 2px solid var(--ink); outline-offset: 1px; }
   .charts { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(480px, 100%), 1fr)); gap: 20px;
     margin-top: 18px; }

@@ -1,4 +1,4 @@
-/** The report of a comparison: one HTML file that holds everything it needs, to be opened without a network. */
+/** The report of a comparison: one HTML file that holds all it needs, to be opened without a network. */
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { type Cell, type Comparison, labelOf, type ServerFacts } from './figures.ts';
@@ -21,48 +21,50 @@ const FIGURES: readonly Figure[] = [
     id: 'throughput',
     title: 'Throughput by clients',
     caption:
-      'Higher is better. A line that rises has found more work for the server; where it flattens, something is ' +
-      'full: the server, or the load beside it on the same machine (last column of the table above).',
+      'Higher is better. A line that rises has found more work for the server; where it flattens, ' +
+      'something is full: the server, or the load beside it on the same machine (last column of the table ' +
+      'above).',
   },
   {
     id: 'cpu',
     title: 'CPU per command',
     caption:
-      'Lower is better; all threads of the server counted. This figure depends least on what else the machine ' +
-      'does. It falls with more clients and more pipelining, because one wake-up then serves several commands. ' +
-      'What a thread costs more than the event loop is the price of locks and of changing between threads.',
+      'Lower is better; all threads of the server counted. This figure depends least on what else the ' +
+      'machine does. It falls with more clients and more pipelining, because one wake-up then serves ' +
+      'several commands. What a thread costs more than the event loop is the price of locks and of ' +
+      'changing between threads.',
   },
   {
     id: 'latency',
     title: 'Latency percentiles',
     caption:
-      'Lower is better. At 99, the height says within how many milliseconds 99 of 100 batches were answered; a ' +
-      'batch is as many commands as are pipelined. The steeper the right end, the longer the rare waits. The ' +
-      'scale is logarithmic: one line of the grid is ten times the one below it.',
+      'Lower is better. At 99, the height says within how many milliseconds 99 of 100 batches were ' +
+      'answered; a batch is as many commands as are pipelined. The steeper the right end, the longer the ' +
+      'rare waits. The scale is logarithmic: one line of the grid is ten times the one below it.',
     isWide: true,
   },
   {
     id: 'memory',
     title: 'Memory by clients',
     caption:
-      'Lower is better. At 0 the server holds its keys and nobody is connected. The slope is what one more ' +
-      'client costs: some buffers, or a whole thread with a JavaScript heap of its own.',
+      'Lower is better. At 0 the server holds its keys and nobody is connected. The slope is what one ' +
+      'more client costs: some buffers, or a whole thread with a JavaScript heap of its own.',
   },
   {
     id: 'threads',
     title: 'Threads by clients',
     caption:
-      'All threads of the process, those of the runtime for compiling and collecting included. Flat for an ' +
-      'event loop and for a pool; one more for each client where each has its own.',
+      'All threads of the process, those of the runtime for compiling and collecting included. Flat for ' +
+      'an event loop and for a pool; one more for each client where each has its own.',
   },
   {
     id: 'pauses',
     title: 'Waits while the server saves in the background (BGSAVE)',
     caption:
-      'One client asks for a single key about every millisecond while two others keep the server busy and it ' +
-      'saves over and over. A bar counts the answers that took as long as stands below it. Bars far to the ' +
-      'right are pauses. Heights are logarithmic, so that a single late answer can be seen. The colours are those ' +
-      'of the other charts.',
+      'One client asks for a single key about every millisecond while two others keep the server busy and ' +
+      'it saves over and over. A bar counts the answers that took as long as stands below it. Bars far to ' +
+      'the right are pauses. Heights are logarithmic, so that a single late answer can be seen. The ' +
+      'colours are those of the other charts.',
     isWide: true,
   },
 ];
@@ -141,12 +143,13 @@ export function escapeHtml(text: string): string {
 function introduction({ program, date, quick, machine }: Comparison): string {
   const facts = Object.entries(machine).map(([name, value]) => `${escapeHtml(name)} ${escapeHtml(value)}`);
   const hurry = quick
-    ? `<p class="note">Made with <code>--quick</code>: short single runs, so take the figures for rough ones.</p>`
+    ? `<p class="note">Made with <code>--quick</code>: short runs, so take the figures for rough ones.</p>`
     : '';
   return `<h1>Two architectures for one server</h1>
-<p>A server that keeps its data in memory can serve its clients from <b>one event loop</b>, or give <b>each client
-a thread</b> and guard the data with a lock. ${escapeHtml(program.name)} has both over the same store and the same
-commands, so that this page can show what the choice alone makes of speed, cost, memory and pauses.</p>
+<p>A server that keeps its data in memory can serve its clients from <b>one event loop</b>, or give
+<b>each client a thread</b> and guard the data with a lock. ${escapeHtml(program.name)} has both, over the
+same store and the same commands: so this page can show what the choice alone makes of speed, cost, memory and
+pauses.</p>
 <p class="meta">${date.slice(0, 16).replace('T', ' ')} UTC · ${facts.join(' · ')}</p>
 ${hurry}`;
 }
@@ -182,11 +185,12 @@ function gapsNote(comparison: Comparison): string {
 
 function glanceTable(): string {
   return `<div class="scroll"><table>
-<thead><tr><th>Server</th><th>commands<br>per second</th><th>CPU per<br>command</th><th>half of all<br>within</th>
-<th>99 %<br>within</th><th>99.9 %<br>within</th><th>memory</th><th>threads</th><th>load<br>busy</th></tr></thead>
+<thead><tr><th>Server</th><th>commands<br>per second</th><th>CPU per<br>command</th>
+<th>half of all<br>within</th><th>99 %<br>within</th><th>99.9 %<br>within</th>
+<th>memory</th><th>threads</th><th>load<br>busy</th></tr></thead>
 <tbody id="glance"></tbody></table></div>
-<p class="soft">“Load busy” is how busy the load generator was. Near 100 % it could send no more, and the throughput
-is its limit rather than the server's; CPU per command still tells the servers apart.</p>`;
+<p class="soft">“Load busy” is how busy the load generator was. Near 100 % it could send no more, and the
+throughput is its limit rather than the server's; CPU per command still tells the servers apart.</p>`;
 }
 
 function figureHtml({ id, title, caption, isWide }: Figure): string {
@@ -201,14 +205,17 @@ function savesTable(comparison: Comparison): string {
   const rows = comparison.pauses.map(({ server, alone, saving, saveSeconds }) => {
     const kept = (saving.requestsPerSecond / alone.requestsPerSecond) * 100;
     const seconds = saveSeconds.reduce((sum, value) => sum + value, 0) / saveSeconds.length;
-    return `<tr><th scope="row"><i class="swatch ${server}"></i>${escapeHtml(labelOf(comparison, server))}</th>
+    const label = escapeHtml(labelOf(comparison, server));
+    return `<tr><th scope="row"><i class="swatch ${server}"></i>${label}</th>
 <td>${fixed(alone.longestMillis, 1)} ms</td><td>${fixed(saving.longestMillis, 1)} ms</td>
-<td>${fixed(saving.ownDelayMillis, 1)} ms</td><td>${fixed(kept, 0)} %</td><td>${fixed(seconds, 2)} s</td></tr>`;
+<td>${fixed(saving.ownDelayMillis, 1)} ms</td><td>${fixed(kept, 0)} %</td><td>${fixed(seconds, 2)} s</td>
+</tr>`;
   });
   return `<h3 style="margin-top:28px">Longest waits</h3>
 <div class="scroll"><table>
-<thead><tr><th>Server</th><th>without<br>a save</th><th>during<br>BGSAVE</th><th>of which may be<br>the prober's own</th>
-<th>throughput kept<br>while saving</th><th>one BGSAVE<br>took</th></tr></thead>
+<thead><tr><th>Server</th><th>without<br>a save</th><th>during<br>BGSAVE</th>
+<th>of which may be<br>the prober's own</th><th>throughput kept<br>while saving</th>
+<th>one BGSAVE<br>took</th></tr></thead>
 <tbody>${rows.join('\n')}</tbody></table></div>`;
 }
 
@@ -217,16 +224,18 @@ function method({ plan, servers }: Comparison): string {
   const threads = plan.loadThreads === 1 ? 'one thread' : `${plan.loadThreads} threads`;
   const rounds = plan.rounds === 1 ? 'once' : `${plan.rounds} times`;
   return `<h2>How it was measured, and how far it carries</h2>
-<p>The ${count} servers ran at the same time on this machine, with the same options for the network and the files,
-and were loaded one after another: each setting ${rounds} for ${plan.cellMillis} ms on each server in turn, the first
-in turn changing from round to round. Speed and CPU are medians of the rounds; latencies are of all rounds together.</p>
+<p>The ${count} servers ran at the same time on this machine, with the same options for the network and the
+files, and were loaded one after another: each setting ${rounds} for ${plan.cellMillis} ms on each server in
+turn, the first in turn changing from round to round. Speed and CPU are medians of the rounds; latencies are
+of all rounds together.</p>
 <p>The load is made by ${threads} of a program in JavaScript: every client sends a batch of GET and SET over
-${plan.keys.toLocaleString('en')} random keys, waits for all replies, and sends the next. So a slow answer also delays the
-question after it, and waits that a steady stream of questions would meet are counted too rarely.</p>
-<p>Load and servers share the cores. On a machine with few of them a server with many threads cannot be faster than
-one with a single thread; what can be seen there is what it costs. Clients connect and warm up before they are
-measured: a new thread begins with code that is not compiled yet. For BGSAVE each server held
-${plan.saveKeys.toLocaleString('en')} keys. With the append-only file, the file is rewritten between runs only.</p>`;
+${plan.keys.toLocaleString('en')} random keys, waits for all replies, and sends the next. So a slow answer
+also delays the question after it, and waits that a steady stream of questions would meet are counted too
+rarely.</p>
+<p>Load and servers share the cores. On a machine with few of them a server with many threads cannot be faster
+than one with a single thread; what can be seen there is what it costs. Clients connect and warm up before
+they are measured: a new thread begins with code that is not compiled yet. For BGSAVE each server held
+${plan.saveKeys.toLocaleString('en')} keys. The append-only file is rewritten between runs only.</p>`;
 }
 
 function cellsTable(comparison: Comparison): string {
@@ -237,8 +246,8 @@ function cellsTable(comparison: Comparison): string {
     (cell) => `<tr><th scope="row">${escapeHtml(labelOf(comparison, cell.server))}</th>
 <td>${cell.clients}</td><td>${cell.pipeline}</td><td>${cell.readsPercent}</td><td>${cell.valueBytes}</td>
 <td>${cell.log}</td><td>${fixed(cell.requestsPerSecond, 0)}</td><td>${fixed(cell.cpuMicros, 2)}</td>
-<td>${latency(cell, 50)}</td><td>${latency(cell, 99)}</td><td>${latency(cell, 99.9)}</td><td>${latency(cell, 100)}</td>
-</tr>`,
+<td>${latency(cell, 50)}</td><td>${latency(cell, 99)}</td><td>${latency(cell, 99.9)}</td>
+<td>${latency(cell, 100)}</td></tr>`,
   );
   return `<table><thead><tr><th>Server</th><th>clients</th><th>-P</th><th>% GET</th><th>bytes</th><th>AOF</th>
 <th>per second</th><th>CPU µs</th><th>p50 ms</th><th>p99 ms</th><th>p99.9 ms</th><th>max ms</th></tr></thead>
@@ -251,6 +260,6 @@ function footprintsTable(comparison: Comparison): string {
 <td>${print.clients}</td><td>${print.valueBytes}</td><td>${print.log}</td>
 <td>${fixed(print.residentBytes / MEBIBYTE, 1)}</td><td>${print.threads}</td></tr>`,
   );
-  return `<table><thead><tr><th>Server</th><th>clients</th><th>bytes</th><th>AOF</th><th>MiB</th><th>threads</th></tr>
-</thead><tbody>${rows.join('\n')}</tbody></table>`;
+  return `<table><thead><tr><th>Server</th><th>clients</th><th>bytes</th><th>AOF</th><th>MiB</th>
+<th>threads</th></tr></thead><tbody>${rows.join('\n')}</tbody></table>`;
 }

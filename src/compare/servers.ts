@@ -8,7 +8,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { RespConnection } from './resp.ts';
 
-const MAIN = fileURLToPath(new URL('../main.js', import.meta.url));
+/** The program of which this file is a part; it is run here, not imported. */
+const MAIN = join(fileURLToPath(new URL('..', import.meta.url)), 'main.js');
 const START_MILLIS_MAX = 30_000;
 const STOP_MILLIS_MAX = 10_000;
 const POLL_MILLIS = 1;

@@ -19,7 +19,7 @@ export const WAIT_STEPS_MICROS: readonly number[] = [10, 100, 1000, 10_000, 100_
   decade * 5,
 ]);
 
-/** How many samples lie above the step before and not above each step; the last count is of all longer ones. */
+/** How many samples lie above the step before and not above each step; last, those above all steps. */
 export function countBySteps(samples: readonly number[], steps: readonly number[]): number[] {
   const counts = new Array<number>(steps.length + 1).fill(0);
   for (const sample of samples) {

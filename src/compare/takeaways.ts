@@ -23,11 +23,11 @@ function speedAndCost(comparison: Comparison): string[] {
     const base = cells.find(({ server }) => server === 'eventloop');
     if (base === undefined) return [];
     const others = cells.filter((cell) => cell !== base).map((cell) => ratios(comparison, cell, base));
-    return [
-      `${counted(clients, 'client')}, ${pipeline === 1 ? 'no pipelining' : `pipelining of ${pipeline}`}: the event ` +
-        `loop answers ${thousands(base.requestsPerSecond)} commands per second for ${fixed(base.cpuMicros, 1)} µs ` +
-        `of CPU each.${others.join('')}`,
-    ];
+    const batches = pipeline === 1 ? 'no pipelining' : `pipelining of ${pipeline}`;
+    const speed = `${thousands(base.requestsPerSecond)} commands per second`;
+    const cost = `${fixed(base.cpuMicros, 1)} µs of CPU each`;
+    const loop = `the event loop answers ${speed} for ${cost}.`;
+    return [`${counted(clients, 'client')}, ${batches}: ${loop}${others.join('')}`];
   });
 }
 
@@ -41,7 +41,8 @@ function isSameStage(cell: Cell, other: Cell): boolean {
 function ratios(comparison: Comparison, cell: Cell, base: Cell): string {
   const speed = fixed(cell.requestsPerSecond / base.requestsPerSecond, 2);
   const cost = fixed(cell.cpuMicros / base.cpuMicros, 2);
-  return ` ${capitalized(labelOf(comparison, cell.server))}: ${speed} times the speed, ${cost} times the CPU.`;
+  const label = capitalized(labelOf(comparison, cell.server));
+  return ` ${label}: ${speed} times the speed, ${cost} times the CPU.`;
 }
 
 function memory({ footprints, servers }: Comparison): string[] {

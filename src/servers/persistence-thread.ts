@@ -42,6 +42,7 @@ class PersistenceThread {
   constructor(parts: SharedParts) {
     this.#parts = parts;
     const { allocator, mutex, config } = parts;
+    mutex.isTimed = true;
     [this.#keyspace, this.#queue] = mutex.hold(() => {
       const keyspace = new Keyspace(allocator, systemRandom(), config.values.databases);
       return [keyspace, new SnapshotQueue(keyspace)];

@@ -8,6 +8,7 @@
  *
  * There is one job at a time. What cannot start now is *scheduled*, and looked after by `tick`.
  */
+import { join } from 'node:path';
 import { SNAPSHOT_FAILED, appendOnlyFileFailed } from '../commands/errors.ts';
 import type { JobStart, PersistenceService, RestoreFailure } from '../commands/services.ts';
 import type { DirectiveName } from '../config/directives.ts';
@@ -43,9 +44,12 @@ const SAVE_RETRY_MILLIS = 5000;
 const REWRITE_FAILURES_BEFORE_DELAY = 3;
 const REWRITE_DELAY_MINUTES_MAX = 60;
 const MINUTE_MILLIS = 60_000;
-/** A log that cannot be trusted tries to get a new file this often. */
-const REPAIR_INTERVAL_MILLIS = 1000;
+/** A log that waits for its first rewrite tries again after a second, then after twice as long each time. */
+const REPAIR_MILLIS_MIN = 1000;
+const REPAIR_MILLIS_MAX = 60_000;
 
+/** Files under way: `temp-PID.json`, `temp-PID.rdb`, and the base of a rewrite. */
+const TEMPORARY_NAME = /^temp-(\d+\.(json|rdb)|rewriteaof-bg-\d+\.aof)$/;
 const NO_BASE = 'the base of the append-only file could not be written';
 
 export interface PersistenceParts {
@@ -168,11 +172,24 @@ export class Persistence implements PersistenceService {
     try {
       nodeDisk.makeDirectory(dir);
       this.#directoryLock = DirectoryLock.acquire(nodeDisk, dir);
+      this.#removeLeftovers();
       return undefined;
     } catch (error) {
       if (error instanceof DirectoryInUseError) return error.message;
       if (error instanceof DiskError) return `Can't use the data directory: ${error.message}`;
       throw error;
+    }
+  }
+
+  /** What a server that was killed while it saved has left: nobody else writes here now. */
+  #removeLeftovers(): void {
+    for (const directory of [this.#values.dir, this.#paths.directory]) {
+      if (!nodeDisk.exists(directory)) continue;
+      for (const name of nodeDisk.list(directory)) {
+        if (!TEMPORARY_NAME.test(name)) continue;
+        this.#parts.log.notice(`Removing ${name}, which was never completed`);
+        nodeDisk.unlink(join(directory, name));
+      }
     }
   }
 
@@ -501,11 +518,10 @@ export class Persistence implements PersistenceService {
       return;
     }
     this.#state.countFigure('rewriteFailuresInARow');
-    const excess = this.#state.figure('rewriteFailuresInARow') - REWRITE_FAILURES_BEFORE_DELAY;
-    const delay =
-      excess < 0 || this.#log.mode === 'waiting'
-        ? REPAIR_INTERVAL_MILLIS
-        : Math.min(2 ** excess, REWRITE_DELAY_MINUTES_MAX) * MINUTE_MILLIS;
+    const failures = this.#state.figure('rewriteFailuresInARow');
+    const excess = failures - REWRITE_FAILURES_BEFORE_DELAY;
+    let delay = excess < 0 ? 0 : Math.min(2 ** excess, REWRITE_DELAY_MINUTES_MAX) * MINUTE_MILLIS;
+    if (this.#log.mode === 'waiting') delay = Math.min(REPAIR_MILLIS_MIN * 2 ** failures, REPAIR_MILLIS_MAX);
     this.#state.setFigure('nextRewriteMillis', this.#parts.clock.wallMillis() + delay);
   }
 

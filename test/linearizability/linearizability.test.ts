@@ -15,7 +15,12 @@ import { runHistories } from './runner.ts';
 
 const HISTORIES = 300;
 
-const SERVERS: readonly ServerOptions[] = [{ io: 'epoll' }, { io: 'node' }];
+const SERVERS: readonly ServerOptions[] = [
+  { io: 'epoll' },
+  { io: 'node' },
+  { io: 'epoll', mode: 'threaded' },
+  { io: 'epoll', mode: 'threaded', args: ['--threads=2'] },
+];
 
 for (const options of SERVERS) {
   const { io, mode = 'eventloop', args = [] } = options;
