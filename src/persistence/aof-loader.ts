@@ -14,6 +14,7 @@ import { equalsIgnoreCase } from '../util/bytes.ts';
 import type { Clock } from '../util/clock.ts';
 import type { Log } from '../util/log.ts';
 import { parseInteger } from '../util/numbers.ts';
+import { isUnfinishedSnapshot } from './aof-snapshot.ts';
 import { AofReader, beginsWithSnapshot, truncateFile, type AofEnd } from './aof-reader.ts';
 import { fileSize, type Disk } from './disk.ts';
 import { KEYS_AHEAD, fetchAhead } from './fetch-ahead.ts';
@@ -45,6 +46,7 @@ export interface AofLoaderOptions {
   readonly clock: Clock;
 }
 
+const RDB_ENDING = '.base.rdb';
 const KEY_INDEX = 1;
 const MICROS_PER_SECOND = 1_000_000;
 
@@ -104,6 +106,7 @@ export class AofLoader {
     for (const part of parts) {
       const startedMicros = clock.monotonicMicros();
       const size = this.#sizeOf(part);
+      if (part.kind === 'base') this.#assertWhole(part, size);
       if (size > 0) {
         yield* this.#loadPart(part, size);
         const seconds = (clock.monotonicMicros() - startedMicros) / MICROS_PER_SECOND;
@@ -112,6 +115,17 @@ export class AofLoader {
       this.#current = undefined;
       this.#doneBytes += size;
     }
+  }
+
+  /**
+   * A base cut off where nothing seems to be missing: the increments that follow would be run on less than
+   * they were made for. An empty base of commands may be all there is: Redis writes that when it has no keys.
+   */
+  #assertWhole(part: AofPart, size: number): void {
+    const { disk, parts } = this.#options;
+    if (parts.at(-1) === part) return;
+    const isCut = part.name.endsWith(RDB_ENDING) ? size === 0 : isUnfinishedSnapshot(disk, part.path);
+    if (isCut) throw new RecoveryError(part.path, 'the end of the base file is missing', size);
   }
 
   *#loadPart(part: AofPart, size: number): Generator<void, void> {

@@ -11,6 +11,7 @@ import { writeInteger } from '../util/numbers.ts';
 import { formatChecksum } from './aof-annotations.ts';
 import { syncedMark } from './aof-writer-encoder.ts';
 import { ChunkOutput, type ChunkHandler } from './chunk-output.ts';
+import { readFully, type Disk } from './disk.ts';
 import { plainValue } from './rdb-plain.ts';
 import { RdbError } from './rdb-error.ts';
 import type { ByteRange, RdbKeyFacts, RdbValue } from './rdb-values.ts';
@@ -20,6 +21,8 @@ import type { SnapshotEntry, SnapshotSink } from './snapshot-sink.ts';
 const GROUP_BYTES = 64 * 1024;
 /** Elements of a collection that one command adds, as in Redis. */
 const ELEMENTS_PER_COMMAND = 64;
+/** `#SYNCED:` with an offset of 15 digits and `#CRC64:` with the length of that. */
+const MARK_BYTES_MAX = 64;
 const NO_DATABASE = -1;
 const CRLF = '\r\n';
 
@@ -224,4 +227,30 @@ function scoreText(score: number): string {
   if (Object.is(score, -0)) return '-0';
   if (Number.isFinite(score)) return String(score);
   return score > 0 ? 'inf' : '-inf';
+}
+
+/**
+ * Whether a file that an AofSnapshot has begun lacks its last mark: it is not all there. Files of others never
+ * begin with a mark, and nothing is known of them.
+ */
+export function isUnfinishedSnapshot(disk: Disk, path: string): boolean {
+  const fd = disk.open(path, 'read');
+  try {
+    const size = disk.size(fd);
+    const holds = (mark: Buffer, position: number): boolean => {
+      const target = Buffer.alloc(mark.length);
+      const count = readFully(disk, fd, { target, start: 0, end: target.length, position });
+      return count === mark.length && target.equals(mark);
+    };
+    const firstMark = syncedMark(0);
+    if (!holds(firstMark, 0)) return false;
+    // The mark says where it is, and its length depends on that.
+    for (let position = Math.max(firstMark.length, size - MARK_BYTES_MAX); position < size; position++) {
+      const mark = syncedMark(position);
+      if (position + mark.length === size && holds(mark, position)) return false;
+    }
+    return true;
+  } finally {
+    disk.close(fd);
+  }
 }

@@ -1,6 +1,6 @@
 /**
- * Behaviour scripts: `[command, expected reply]` steps that run on every transport, over RESP2 and RESP3, and
- * on a real Redis, which proves the script itself.
+ * Behaviour scripts: `[command, expected reply]` steps that run in both modes and on every transport, over
+ * RESP2 and RESP3, and on a real Redis, which proves the script itself.
  *
  *     behaviour('GETDEL returns the value once', [
  *       ['SET k v', OK],
@@ -61,7 +61,7 @@ export interface BehaviourOptions {
 export function behaviour(name: string, steps: readonly Step[], options: BehaviourOptions = {}): void {
   const { protocols = [2, 3], args = [] } = options;
   for (const implementation of IMPLEMENTATIONS) {
-    for (const protocol of protocols) {
+    for (const protocol of implementation.isMixture ? protocols.slice(0, 1) : protocols) {
       test(`${name} [${implementation.name}, RESP${protocol}]`, { skip: implementation.skip }, async () => {
         const server = await sharedServer(implementation, ['--enable-debug-command', 'yes', ...args]);
         await runScript(server, protocol, steps);

@@ -7,12 +7,11 @@ import { killAgainAndAgain } from './kill-rounds.ts';
 const ROUNDS = 6;
 
 for (const policy of ['always', 'everysec'] as const) {
-  forEachTransport(`kill -9 under load loses nothing, appendfsync ${policy}`, async ({ name }, context) => {
+  forEachTransport(`kill -9 under load loses nothing, appendfsync ${policy}`, async ({ variant }, context) => {
     const seed = SeededRandom.newSeed();
     context.diagnostic(`seed ${seed}`);
-    const io = name === 'epoll' ? 'epoll' : 'node';
 
-    const operationCount = await killAgainAndAgain({ io, policy, rounds: ROUNDS, seed });
+    const operationCount = await killAgainAndAgain({ variant: variant!, policy, rounds: ROUNDS, seed });
 
     assert.ok(operationCount > 0);
   });

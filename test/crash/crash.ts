@@ -24,6 +24,8 @@ const USAGE = `npm run crash -- [options]
   --rounds N        how often the server is killed (500; 0 for none)
   --policy NAME     its appendfsync: always, everysec or no (always)
   --io epoll|node   its transport (epoll)
+  --mode NAME       eventloop or threaded (eventloop)
+  --threads N       threads of a fixed pool, in threaded mode
   --simulated N     lives of a simulated server instead, and a fault at each operation of some of them
   --seed N          start of the random sequence (random)`;
 
@@ -36,6 +38,8 @@ const { values } = parseArgs({
     rounds: { type: 'string', default: '500' },
     policy: { type: 'string', default: 'always' },
     io: { type: 'string', default: 'epoll' },
+    mode: { type: 'string', default: 'eventloop' },
+    threads: { type: 'string', default: '0' },
     simulated: { type: 'string' },
     seed: { type: 'string' },
     help: { type: 'boolean', default: false },
@@ -54,7 +58,11 @@ else simulate(Number(values.simulated));
 
 async function kill(rounds: number): Promise<void> {
   const operationCount = await killAgainAndAgain({
-    io: values.io as Transport,
+    variant: {
+      io: values.io as Transport,
+      mode: values.mode as 'eventloop' | 'threaded',
+      args: ['--threads', values.threads],
+    },
     policy: values.policy as FsyncPolicy,
     rounds,
     seed,

@@ -8,9 +8,10 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { FsyncPolicy } from '../../src/persistence/aof-writer-sync.ts';
+import type { Variant } from '../support/implementations.ts';
 import { ConnectionClosedError, type RespClient } from '../support/resp-client.ts';
 import { SeededRandom } from '../support/seeded-random.ts';
-import { MAIN_PATH, startServer, type ServerProcess, type Transport } from '../support/server-process.ts';
+import { MAIN_PATH, startServer, variantArgs, type ServerProcess } from '../support/server-process.ts';
 import { infoField } from '../support/server-info.ts';
 import { temporaryDirectory } from '../support/temporary-directory.ts';
 import { waitUntil } from '../support/wait-until.ts';
@@ -25,7 +26,8 @@ const START_MILLIS_MAX = 500;
 const START_KILLED_CHANCE = 0.2;
 
 export interface KillOptions {
-  readonly io: Transport;
+  /** How the server is started. */
+  readonly variant: Variant;
   readonly policy: FsyncPolicy;
   readonly rounds: number;
   readonly seed: number;
@@ -36,10 +38,11 @@ export interface KillOptions {
  * Throws an AssertionError when something is missing; then the data directory is left. Returns how many
  * operations there were.
  */
-export async function killAgainAndAgain({ io, policy, rounds, seed, onRound }: KillOptions): Promise<number> {
+export async function killAgainAndAgain(options: KillOptions): Promise<number> {
+  const { variant, policy, rounds, seed, onRound } = options;
   const random = new SeededRandom(seed);
   const directory = temporaryDirectory();
-  const args = persistentArgs(directory.path, policy);
+  const args = [...variant.args, ...persistentArgs(directory.path, policy)];
   const clients = Array.from(
     { length: CLIENTS },
     (_, index) => new CrashClient(index, new SeededRandom(seed + index)),
@@ -47,9 +50,9 @@ export async function killAgainAndAgain({ io, policy, rounds, seed, onRound }: K
   let floors = clients.map(() => 0);
   let operationCount = 0;
   for (let round = 0; round <= rounds; round++) {
-    const what = `round ${round}, ${io}, ${policy}, seed ${seed}`;
-    if (random.chance(START_KILLED_CHANCE)) await killWhileStarting(io, args, random);
-    const server = await startServer({ io, args });
+    const what = `round ${round}, ${variant.mode} on ${variant.io}, ${policy}, seed ${seed}`;
+    if (random.chance(START_KILLED_CHANCE)) await killWhileStarting(variant, args, random);
+    const server = await startServer({ ...variant, args });
     try {
       const counts = await checkAll(server, clients, floors);
       if (round === 0) await fill(server);
@@ -138,13 +141,13 @@ async function runUntilEnd(
 }
 
 async function killWhileStarting(
-  io: Transport,
+  variant: Variant,
   args: readonly string[],
   random: SeededRandom,
 ): Promise<void> {
   const child = spawn(
     process.execPath,
-    [MAIN_PATH, `--io=${io}`, '--port', '0', '--bind', '127.0.0.1', ...args],
+    [MAIN_PATH, ...variantArgs(variant), '--port', '0', '--bind', '127.0.0.1', ...args],
     {
       stdio: 'ignore',
     },

@@ -104,11 +104,15 @@ export function checksummedFile(units: readonly Unit[], grouping: 'each' | 'all'
   return disk.contents('/file');
 }
 
-/** One record of a file without checksums, and where in the file its words are. */
+/** One record of a file without checksums. */
 interface PlainRecord {
   readonly words: readonly string[];
+  /** Where in the file the words begin. */
   readonly starts: readonly number[];
 }
+
+/** In the place of a state: the damage is in what holds words and commands together. */
+export const FRAMING = Symbol('framing');
 
 /** The file that a real Redis writes: nothing but commands, `SELECT` when the database changes. */
 export class PlainFile {
@@ -138,28 +142,18 @@ export class PlainFile {
   /**
    * What the file says when this bit is flipped. Within a word nothing can tell: then the state is that of
    * the commands with that word, or undefined if they cannot be loaded, `SELECT 9x` or `SETT`. Within what
-   * holds the words together, `framing`: that must be noticed.
+   * holds words and commands together it is `FRAMING`: that must be noticed.
    */
   meaningWith(store: LoadedStore, position: number, mask: number): string | undefined | typeof FRAMING {
     const changed = this.#records.findIndex(({ words, starts }) =>
       words.some((word, i) => position >= starts[i]! && position < starts[i]! + word.length),
     );
     if (changed === -1) return FRAMING;
-    store.clear();
-    let databaseIndex = 0;
-    for (const [index, record] of this.#records.entries()) {
-      const words = index === changed ? withFlip(record, position, mask) : record.words;
-      const [original = ''] = record.words;
-      const [name = ''] = words;
-      if (['SELECT', 'MULTI', 'EXEC'].includes(original) && name.toUpperCase() !== original) return undefined;
-      if (original === 'SELECT') {
-        databaseIndex = /^(0|[1-9]\d*)$/.test(words[1]!) ? Number(words[1]) : NaN;
-        if (!(databaseIndex < DATABASES)) return undefined;
-      } else if (original !== 'MULTI' && original !== 'EXEC') {
-        if (!run(store, databaseIndex, words)) return undefined;
-      }
-    }
-    return stateOf(store);
+    const { words, starts } = this.#records[changed]!;
+    if (isBracketOrSelect(words) && position < starts[0]! + words[0]!.length) return FRAMING;
+    const records = this.#records.map((record) => record.words);
+    records[changed] = withFlip(this.#records[changed]!, position, mask);
+    return stateAfterAll(store, records);
   }
 
   #select(databaseIndex: number): void {
@@ -182,7 +176,24 @@ export class PlainFile {
   }
 }
 
-export const FRAMING = Symbol('framing');
+function isBracketOrSelect([name = '']: readonly string[]): boolean {
+  return name === 'SELECT' || name === 'MULTI' || name === 'EXEC';
+}
+
+/** Undefined if one of the commands cannot be loaded. */
+function stateAfterAll(store: LoadedStore, records: readonly (readonly string[])[]): string | undefined {
+  store.clear();
+  let databaseIndex = 0;
+  for (const words of records) {
+    if (words[0] === 'SELECT') {
+      databaseIndex = /^(0|[1-9]\d*)$/.test(words[1]!) ? Number(words[1]) : Infinity;
+      if (databaseIndex >= DATABASES) return undefined;
+    } else if (!isBracketOrSelect(words) && !run(store, databaseIndex, words)) {
+      return undefined;
+    }
+  }
+  return stateOf(store);
+}
 
 function withFlip({ words, starts }: PlainRecord, position: number, mask: number): string[] {
   return words.map((word, i) => {

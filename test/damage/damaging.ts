@@ -9,7 +9,8 @@
  *     (`*3`, `$5`, CRLF) gives the state after some number of units or a refusal. One within a word
  *     cannot be noticed by anybody: it gives exactly the state of the commands with that word, or a refusal
  *     where these cannot be run;
- *   - the base of an append-only file that has increments: all or a refusal.
+ *   - the base of an append-only file that has increments: all or a refusal. Only when nothing at all is left
+ *     of one that holds commands, this is what Redis writes when it has no keys.
  * Never anything else: another state, an error that is no refusal, a descriptor left open, a file that is
  * changed by a refusal, a second start that finds something else than the first. Loops that never end are
  * stopped by whoever started the run.
@@ -179,14 +180,14 @@ abstract class WholeFile extends LoadedKind {
   protected abstract readonly state: string;
 
   cut(length: number): Outcome {
-    return this.#judge(this.load(this.bytes.subarray(0, length)));
+    return this.judge(this.load(this.bytes.subarray(0, length)));
   }
 
   flip(flips: readonly Flip[]): Outcome {
-    return this.#judge(this.load(this.flipped(flips)));
+    return this.judge(this.load(this.flipped(flips)));
   }
 
-  #judge(state: string | undefined): Outcome {
+  protected judge(state: string | undefined): Outcome {
     if (state === undefined) return 'refused';
     assert.ok(state === this.state, 'another state');
     return 'whole';
@@ -221,14 +222,24 @@ class Base extends WholeFile {
   protected readonly path: string;
   protected readonly state: string;
   readonly #increment: Buffer;
+  /** What an empty file stands for, if it may be empty. */
+  readonly #stateWithout: string | undefined;
 
   constructor(name: string, { store, units, more, format }: BaseOptions) {
     super(name, store);
+    if (format === 'aof') this.#stateWithout = statesAfter(store, more).at(-1)!;
     this.path = `${BASE}.${format}`;
     this.#increment = checksummedFile(more, 'each');
     statesAfter(store, units);
     this.bytes = snapshotOf(store, format);
     this.state = statesAfter(store, [...units, ...more]).at(-1)!;
+  }
+
+  override cut(length: number): Outcome {
+    if (length > 0 || this.#stateWithout === undefined) return super.cut(length);
+    const state = this.load(Buffer.alloc(0));
+    assert.ok(state === this.#stateWithout, 'another state');
+    return 'prefix';
   }
 
   protected plantOthers(disk: SimulatedDisk): void {

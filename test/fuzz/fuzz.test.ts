@@ -4,12 +4,16 @@ import { SeededRandom } from '../support/seeded-random.ts';
 import { forEachTransport } from '../support/implementations.ts';
 import { runFuzz } from './fuzzing.ts';
 
-forEachTransport('broken frames and hostile clients do no harm', async ({ name }, context) => {
+forEachTransport('broken frames and hostile clients do no harm', async ({ variant }, context) => {
   const seed = SeededRandom.newSeed();
   context.diagnostic(`seed ${seed}`);
-  const io = name === 'epoll' ? 'epoll' : 'node';
 
-  const { rounds, failures } = await runFuzz({ seed, durationMillis: 6_000, roundCount: 2, server: { io } });
+  const { rounds, failures } = await runFuzz({
+    seed,
+    durationMillis: 6_000,
+    roundCount: 2,
+    server: variant!,
+  });
 
   assert.deepEqual(failures, []);
   assert.equal(rounds.length, 2);

@@ -1,6 +1,6 @@
 /**
- * One test script, every implementation: our server on each transport, and the real Redis whose answers must
- * match.
+ * One test script, every implementation: our server in both modes and on each transport, and the real Redis
+ * whose answers must match.
  */
 import { after, test, type TestContext } from 'node:test';
 import {
@@ -8,11 +8,13 @@ import {
   redisSkipReason,
   startRedis,
   startServer,
+  type ServerOptions,
   type ServerProcess,
+  type Transport,
 } from './server-process.ts';
 
 /** A kind of server that tests run on. */
-export type ImplementationName = 'epoll' | 'node' | 'redis';
+export type ImplementationName = 'epoll' | 'node' | 'threaded' | 'threaded-node' | 'pool' | 'redis';
 
 export interface StartOptions {
   /** Command line arguments that every implementation understands. */
@@ -21,24 +23,51 @@ export interface StartOptions {
   readonly unixSocket?: boolean;
 }
 
+/** What makes one of our implementations differ from the others. */
+export type Variant = Required<Pick<ServerOptions, 'io' | 'mode' | 'args'>>;
+
 export interface Implementation {
   readonly name: ImplementationName;
+  /** Undefined for Redis. */
+  readonly variant: Variant | undefined;
   /** Why it cannot run here, or false. */
   readonly skip: string | false;
+  /**
+   * A mixture of others that are tested in full: each line of its code runs in one of those too. It runs
+   * the tests that share a server, over RESP2; those that start servers of their own, which take most of the
+   * time, leave it out.
+   */
+  readonly isMixture: boolean;
   start(options?: StartOptions): Promise<ServerProcess>;
+}
+
+function ourServer(
+  name: ImplementationName,
+  io: Transport,
+  mode: Variant['mode'],
+  { args = [], isMixture = false }: { readonly args?: readonly string[]; readonly isMixture?: boolean } = {},
+): Implementation {
+  return {
+    name,
+    variant: { io, mode, args },
+    skip: io === 'epoll' ? (epollUnavailableReason() ?? false) : false,
+    isMixture,
+    start: (options) =>
+      startServer({ io, mode, ...options, args: [...args, ...(options?.args ?? [])] }),
+  };
 }
 
 /** Every implementation, with those that cannot run here marked as skipped, so that the report shows them. */
 export const IMPLEMENTATIONS: readonly Implementation[] = [
-  {
-    name: 'epoll',
-    skip: epollUnavailableReason() ?? false,
-    start: (options) => startServer({ io: 'epoll', ...options }),
-  },
-  { name: 'node', skip: false, start: (options) => startServer({ io: 'node', ...options }) },
+  ourServer('epoll', 'epoll', 'eventloop'),
+  ourServer('node', 'node', 'eventloop'),
+  ourServer('threaded', 'epoll', 'threaded'),
+  ourServer('pool', 'epoll', 'threaded', { args: ['--threads', '2'], isMixture: true }),
   {
     name: 'redis',
+    variant: undefined,
     skip: redisSkipReason(),
+    isMixture: false,
     start: (options) => startRedis(options?.args, options?.unixSocket),
   },
 ];
@@ -74,18 +103,22 @@ export function onEveryServer(name: string, body: ServerTest, args: readonly str
 
 export type StartTest = (implementation: Implementation, context: TestContext) => Promise<void>;
 
-/** Runs a test that starts its own servers on each implementation, the real Redis too. */
+/** Runs a test that starts its own servers on each implementation but mixtures, the real Redis too. */
 export function onEveryImplementation(name: string, body: StartTest): void {
-  for (const implementation of IMPLEMENTATIONS) {
+  for (const implementation of IMPLEMENTATIONS.filter(({ isMixture }) => !isMixture)) {
     test(`${name} [${implementation.name}]`, { skip: implementation.skip }, (context) =>
       body(implementation, context),
     );
   }
 }
 
+function isFullAndOurs({ variant, isMixture }: Implementation): boolean {
+  return variant !== undefined && !isMixture;
+}
+
 /** As `onEveryImplementation`, for what only our server has. */
 export function forEachTransport(name: string, body: StartTest): void {
-  for (const implementation of IMPLEMENTATIONS.filter((each) => each.name !== 'redis')) {
+  for (const implementation of IMPLEMENTATIONS.filter((each) => isFullAndOurs(each))) {
     test(`${name} [${implementation.name}]`, { skip: implementation.skip }, (context) =>
       body(implementation, context),
     );

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { startFor, type Implementation } from './implementations.ts';
 import type { RespClient } from './resp-client.ts';
-import { MAIN_PATH, type ExitState, type ServerProcess } from './server-process.ts';
+import { MAIN_PATH, variantArgs, type ExitState, type ServerProcess } from './server-process.ts';
 import { infoField } from './server-info.ts';
 import { temporaryDirectory } from './temporary-directory.ts';
 import { waitUntil } from './wait-until.ts';
@@ -41,10 +41,11 @@ export async function refusedStart(
   directory: string,
   args: readonly string[] = APPEND_ONLY,
 ): Promise<ExitState & { readonly output: string }> {
-  const isRedis = implementation.name === 'redis';
-  const [file, ownArgs] = isRedis
-    ? ['redis-server', []]
-    : [process.execPath, [MAIN_PATH, `--io=${implementation.name}`]];
+  const { variant } = implementation;
+  const [file, ownArgs] =
+    variant === undefined
+      ? ['redis-server', []]
+      : [process.execPath, [MAIN_PATH, ...variantArgs(variant), ...variant.args]];
   // Nobody is to talk to it.
   const others = ['--port', '0', '--unixsocket', join(directory, 'refused.sock'), '--save', ''];
   const child = spawn(file, [...ownArgs, ...others, ...argsOn(directory, args)], { cwd: directory });

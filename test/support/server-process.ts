@@ -68,15 +68,19 @@ export function epollUnavailableReason(): string | undefined {
   }
 }
 
+/** The command line of a kind of our server. */
+export function variantArgs({ io, mode }: Required<Pick<ServerOptions, 'io' | 'mode'>>): string[] {
+  return [`--io=${io}`, `--mode=${mode}`];
+}
+
 /** Starts our server and waits until it accepts connections. */
 export async function startServer(options: ServerOptions = {}): Promise<ServerProcess> {
-  const { io = 'node', mode, args = [], env = {}, unixSocket = false } = options;
-  const ownArgs = [`--io=${io}`, ...(mode === undefined ? [] : [`--mode=${mode}`])];
+  const { io = 'node', mode = 'eventloop', args = [], env = {}, unixSocket = false } = options;
   return start({
-    name: mode === undefined ? io : `${mode} on ${io}`,
+    name: `${mode} on ${io}`,
     file: process.execPath,
     fileArgs: [MAIN_PATH],
-    args: [...ownArgs, ...args],
+    args: [...variantArgs({ io, mode }), ...args],
     env,
     unixSocket,
   });
