@@ -116,6 +116,12 @@ const SUBCOMMANDS: Readonly<Record<string, Subcommand>> = {
     run: debugObject,
     help: ['Show low level info about `key` and associated value.'],
   },
+  PANIC: {
+    minArguments: 0,
+    maxArguments: 0,
+    run: debugPanic,
+    help: ['Crash the server simulating a panic.'],
+  },
   POPULATE: {
     syntax: '<count> [<prefix>] [<size>]',
     minArguments: 1,
@@ -288,6 +294,11 @@ function debugError(call: Call): void {
 function debugLog(call: Call): void {
   call.services.server.log('warning', `DEBUG LOG: ${call.bytes(2).toString('utf8')}`);
   call.reply.ok();
+}
+
+/** DEBUG PANIC: an error that nobody expects, in the middle of a command. */
+function debugPanic(): never {
+  throw new Error('DEBUG PANIC');
 }
 
 /** DEBUG HTSTATS index */

@@ -57,7 +57,7 @@ export type LoadReport =
 
 /** A server that has not answered for so long will not. */
 const ANSWER_MILLIS_MAX = 30_000;
-const CONNECT_MILLIS_MAX = 120_000;
+const CONNECT_MILLIS_MAX = 300_000;
 
 type Ran = Extract<LoadReport, { kind: 'ran' }>;
 

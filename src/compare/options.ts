@@ -15,8 +15,9 @@ export interface CompareOptions {
   readonly logs: readonly LogPolicy[];
   readonly roundsCount: number;
   readonly cellMillis: number;
-  /** Load for a server that has started, and again for each number of clients, before it is measured. */
-  readonly warmMillis: number;
+  /** Each client sends so many commands before it is measured, unless that takes longer than `warmMillisMax`. */
+  readonly warmCommandsCount: number;
+  readonly warmMillisMax: number;
   readonly keysCount: number;
   readonly saveKeysCount: number;
   readonly saveMillis: number;
@@ -34,7 +35,8 @@ interface Defaults {
   readonly millis: string;
   readonly keys: string;
   readonly saveKeys: string;
-  readonly warmMillis: number;
+  readonly warmCommandsCount: number;
+  readonly warmMillisMax: number;
   readonly saveMillis: number;
 }
 
@@ -48,7 +50,8 @@ const FULL: Defaults = {
   millis: '700',
   keys: '10000',
   saveKeys: '1000000',
-  warmMillis: 1500,
+  warmCommandsCount: 5000,
+  warmMillisMax: 15_000,
   saveMillis: 4000,
 };
 
@@ -57,13 +60,14 @@ const QUICK: Defaults = {
   pipeline: '1,16',
   reads: '90',
   sizes: '64',
-  aof: 'off,everysec',
+  aof: 'off',
   rounds: '1',
   millis: '150',
   keys: '2000',
   saveKeys: '100000',
-  warmMillis: 200,
-  saveMillis: 600,
+  warmCommandsCount: 2000,
+  warmMillisMax: 1000,
+  saveMillis: 1000,
 };
 
 const OUT = 'redis-clone-ts-compare.html';
@@ -72,6 +76,7 @@ export const COMPARE_HELP = `redis-clone-ts compare [options]
 
 Runs the event loop, a thread per client, a pool of two threads and a real Redis (when redis-server is
 installed) under the same load on this machine, in turn, and writes a page with charts.
+Everything takes some twenty minutes on two cores.
 
   --quick           less than a minute: fewer cases, short runs, rough figures
   --out FILE        the page [${OUT}]
@@ -81,7 +86,7 @@ installed) under the same load on this machine, in turn, and writes a page with 
   --pipeline LIST   commands that a client sends before it waits [${FULL.pipeline}]
   --reads LIST      percent of GET, the rest is SET [${FULL.reads}; quick: ${QUICK.reads}]
   --sizes LIST      bytes per value [${FULL.sizes}; quick: ${QUICK.sizes}]
-  --aof LIST        append-only file: ${LOG_POLICIES.join(', ')} [${FULL.aof}]
+  --aof LIST        append-only file: ${LOG_POLICIES.join(', ')} [${FULL.aof}; quick: ${QUICK.aof}]
   --rounds N        runs of each case; the median counts [${FULL.rounds}; quick: ${QUICK.rounds}]
   --millis N        length of a run [${FULL.millis}; quick: ${QUICK.millis}]
   --keys N          keys that the load uses [${FULL.keys}; quick: ${QUICK.keys}]
@@ -127,7 +132,8 @@ export function parseCompareOptions(args: readonly string[]): CompareOptions | u
     logs: listOf(values.aof ?? defaults.aof, oneOf('--aof', LOG_POLICIES)),
     roundsCount: wholeNumber('--rounds', 1, 1000)(values.rounds ?? defaults.rounds),
     cellMillis: wholeNumber('--millis', 10, 600_000)(values.millis ?? defaults.millis),
-    warmMillis: defaults.warmMillis,
+    warmCommandsCount: defaults.warmCommandsCount,
+    warmMillisMax: defaults.warmMillisMax,
     keysCount: wholeNumber('--keys', 1, 1e7)(values.keys ?? defaults.keys),
     saveKeysCount: wholeNumber('--save-keys', 1, 1e8)(values['save-keys'] ?? defaults.saveKeys),
     saveMillis: defaults.saveMillis,

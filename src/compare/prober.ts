@@ -16,6 +16,7 @@ export interface ProbeResult {
 }
 
 const DELAY_RESOLUTION_MILLIS = 1;
+const WARM_MILLIS = 200;
 
 async function probe(job: ProbeJob, finished: Promise<void>): Promise<ProbeResult> {
   const latencyMicros = { ping: [] as number[], get: [] as number[], set: [] as number[] };
@@ -28,6 +29,12 @@ async function probe(job: ProbeJob, finished: Promise<void>): Promise<ProbeResul
   const ownDelay = monitorEventLoopDelay({ resolution: DELAY_RESOLUTION_MILLIS });
   let running = true;
   void finished.then(() => (running = false));
+  // The first answers tell of a thread that starts and of code that is not compiled yet.
+  const warmUntil = performance.now() + WARM_MILLIS;
+  while (running && performance.now() < warmUntil) {
+    for (const { bytes } of requests) await connection.exchange(bytes);
+    await sleep(job.intervalMillis);
+  }
 
   ownDelay.enable();
   for (let turn = 0; running; turn++) {

@@ -51,7 +51,7 @@ export const SERVER_DIRECTIVES = {
   'max-threads': {
     group: 'server',
     kind: 'integer',
-    default: 1000,
+    default: 256,
     min: 1,
     max: 10000,
     immutable: true,

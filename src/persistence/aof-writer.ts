@@ -128,6 +128,19 @@ export class AofWriter {
     return this.isOpen ? this.shared.double('syncedSize') : 0;
   }
 
+  /**
+   * Whether something was appended that is not where the policy wants it before a reply leaves: in the file,
+   * or on disk. What another thread is writing or syncing at this moment counts.
+   */
+  get isBehind(): boolean {
+    const reached = this.#syncsWithFlush ? 'durable' : 'written';
+    return this.shared.double(reached) < this.shared.double('appended');
+  }
+
+  get #syncsWithFlush(): boolean {
+    return this.policy === 'always' && !this.syncHeld;
+  }
+
   /** Bytes that wait for a flush. */
   get pendingBytes(): number {
     return this.shared.pending.length + this.shared.outgoing.length;
@@ -186,7 +199,7 @@ export class AofWriter {
   #commit(force: boolean, syncsNow: boolean): FlushOutcome {
     const { mutex: log } = this.shared;
     const wanted = this.shared.double('appended');
-    const mustSync = syncsNow || (this.policy === 'always' && !this.syncHeld);
+    const mustSync = syncsNow || this.#syncsWithFlush;
     const isStoreMine = this.#store.isMine;
     for (;;) {
       if (isStoreMine) {
@@ -307,6 +320,8 @@ export class AofWriter {
       if (this.isSyncing) this.shared.set(LOG_SYNC_IGNORED, 1);
       this.#closeFile();
       this.#noteState('ok');
+      const appended = this.shared.double('appended');
+      for (const name of ['written', 'durable'] as const) this.shared.setDouble(name, appended);
       this.shared.setDouble('partialBytes', 0);
     });
   }

@@ -204,6 +204,11 @@ export class AppendOnlyLog implements EffectSink {
     return this.mode === 'on' || this.#writer.isOpen;
   }
 
+  /** Whether `flush` has something to do before a reply may leave. */
+  get isBehind(): boolean {
+    return this.mode !== 'off' && this.#writer.isBehind;
+  }
+
   /** Bytes that wait for a flush. */
   get pendingBytes(): number {
     return this.#writer.pendingBytes;

@@ -120,6 +120,7 @@ export class EpollServer implements Transport {
   }
 
   rebind(): string | undefined {
+    if (this.#listeners.length === 0) return 'threads that serve clients cannot change the addresses';
     const old = this.#listeners;
     this.#close(old.filter(({ address }) => address.family !== AF_UNIX));
     const unix = old.filter(({ address }) => address.family === AF_UNIX);

@@ -15,6 +15,8 @@ import { formatHostPort, isLoopback, listenAddresses } from './bind-addresses.ts
 import type { ListenAddress } from './bind-addresses.ts';
 import type { Connection } from './connection.ts';
 import type { ServingCore, Transport } from './serving-core.ts';
+import { closeSocket } from './relayed-socket.ts';
+import type { ClientSocket, RelayedSocket } from './relayed-socket.ts';
 import { removeStaleSocket } from './stale-socket.ts';
 import { systemErrorName } from './system-errors.ts';
 import type { ThreadParts } from './thread-parts.ts';
@@ -26,9 +28,25 @@ const ANNOUNCED_BYTES_MAX = 1024 * 1024;
 
 /** What the transport keeps of a connection. */
 interface Handle {
-  readonly socket: Socket;
+  readonly socket: ClientSocket;
+  /** Ends the connection; what was written is still sent. */
+  readonly close: () => void;
   /** Called after each write: one function for all writes, which Node's streams handle cheaply. */
   readonly written: () => void;
+}
+
+/** Who is at the other end of a connection. */
+export interface NodePeer {
+  readonly address: string;
+  readonly localAddress: string;
+  readonly isLoopback: boolean;
+  readonly isUnixSocket: boolean;
+}
+
+/** A connection that was accepted for another thread to serve. */
+export interface AcceptedSocket {
+  readonly socket: Socket;
+  readonly peer: NodePeer;
 }
 
 export class NodeServer implements Transport {
@@ -42,10 +60,17 @@ export class NodeServer implements Transport {
   #ended: Connection[] = [];
   #finish: (code: number) => void = () => {};
   #hasFinished = false;
+  /** In threaded mode: who gets the connections that are accepted. */
+  #dispatch: ((accepted: AcceptedSocket) => void) | undefined;
   port = 0;
 
   constructor(parts: ThreadParts) {
     this.#parts = parts;
+  }
+
+  /** Connections are not served here but given away. */
+  dispatchTo(dispatch: (accepted: AcceptedSocket) => void): void {
+    this.#dispatch = dispatch;
   }
 
   connect(core: ServingCore): void {
@@ -121,34 +146,47 @@ export class NodeServer implements Transport {
 
   #accept(socket: Socket, family: number): void {
     const isUnixSocket = family === AF_UNIX;
-    const { unixsocket } = this.#parts.config.values;
     const keepAliveSeconds = this.#parts.config.values['tcp-keepalive'];
     if (!isUnixSocket && keepAliveSeconds > 0) socket.setKeepAlive(true, keepAliveSeconds * 1000);
-    const opened = this.#core.open({
-      address: isUnixSocket
-        ? `${unixsocket}:0`
-        : formatHostPort(socket.remoteAddress ?? '', socket.remotePort ?? 0),
-      localAddress: isUnixSocket
-        ? `${unixsocket}:0`
-        : formatHostPort(socket.localAddress ?? '', socket.localPort ?? 0),
-      isLoopback: isLoopback(socket.remoteAddress ?? ''),
-      isUnixSocket,
-      descriptor: -1,
-      handle: { socket, written: () => this.#written(opened as Connection) } satisfies Handle,
-    });
-    if (typeof opened === 'string') {
-      socket.on('error', () => {});
-      socket.end(opened);
-      socket.destroySoon();
+    // A connection that breaks is closed, and that is what it is told by.
+    socket.on('error', () => {});
+    const peer = isUnixSocket ? this.#unixPeer() : peerOf(socket);
+    if (this.#dispatch !== undefined) {
+      this.#dispatch({ socket, peer });
       return;
     }
+    const refusal = this.#open(socket, peer, () => closeSocket(socket));
+    if (refusal !== undefined) refuseSocket(socket, refusal);
+  }
+
+  /** The other end of a Unix socket has no name; Redis shows this one's. */
+  #unixPeer(): NodePeer {
+    const address = `${this.#parts.config.values.unixsocket}:0`;
+    return { address, localAddress: address, isLoopback: false, isUnixSocket: true };
+  }
+
+  /** Serves a connection that another thread has accepted; false when it is refused. */
+  adopt(socket: RelayedSocket, peer: NodePeer): boolean {
+    const refusal = this.#open(socket, peer, () => socket.close());
+    if (refusal === undefined) return true;
+    socket.write(Buffer.from(refusal), () => {});
+    socket.close();
+    return false;
+  }
+
+  /** Takes in a connection, or returns the error to send to it. */
+  #open(socket: ClientSocket, peer: NodePeer, close: () => void): string | undefined {
+    const written = (): void => this.#written(opened as Connection);
+    const handle: Handle = { socket, close, written };
+    const opened = this.#core.open({ ...peer, descriptor: -1, handle });
+    if (typeof opened === 'string') return opened;
     socket.on('data', (chunk: Buffer) => this.#receive(opened, chunk));
     socket.on('end', () => {
       this.#ended.push(opened);
       this.#scheduleFlush();
     });
-    socket.on('error', () => this.#core.close(opened));
     socket.on('close', () => this.#core.close(opened));
+    return undefined;
   }
 
   // Reading -------------------------------------------------------------------------------------------------
@@ -300,13 +338,27 @@ export class NodeServer implements Transport {
   }
 
   close(connection: Connection): void {
-    const { socket } = connection.handle as Handle;
-    if (socket.writableLength > 0) socket.destroySoon();
-    else socket.destroy();
+    (connection.handle as Handle).close();
   }
 
   dispose(): void {
     this.stopListening();
     clearTimeout(this.#timer);
   }
+}
+
+function peerOf(socket: Socket): NodePeer {
+  const { remoteAddress = '', remotePort = 0, localAddress = '', localPort = 0 } = socket;
+  return {
+    address: formatHostPort(remoteAddress, remotePort),
+    localAddress: formatHostPort(localAddress, localPort),
+    isLoopback: isLoopback(remoteAddress),
+    isUnixSocket: false,
+  };
+}
+
+/** Closes a connection with a last line. */
+export function refuseSocket(socket: Socket, line: string): void {
+  socket.write(line);
+  closeSocket(socket);
 }

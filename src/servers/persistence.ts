@@ -241,7 +241,7 @@ export class Persistence implements PersistenceService {
 
   /** Before any reply leaves: what it acknowledges is in the log, under `always` on disk. */
   beforeReplies(): void {
-    if (this.#log.pendingBytes > 0) this.#flushLog();
+    if (this.#log.isBehind) this.#flushLog();
   }
 
   #flushLog(): void {

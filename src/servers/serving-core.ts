@@ -194,7 +194,10 @@ export class ServingCore {
     });
   }
 
-  /** Does something to shared state outside of the commands. */
+  /**
+   * Does something to shared state outside of the commands. When that ends with an error that nobody expects,
+   * the lock stays taken, as in `#runCollected`.
+   */
   #underLock<Result>(action: () => Result): Result {
     const { mutex, engine } = this.#parts;
     mutex.lock();
@@ -202,10 +205,11 @@ export class ServingCore {
       engine.enter();
       const result = action();
       engine.leave();
-      return result;
-    } finally {
-      this.#current = undefined;
       mutex.unlock();
+      return result;
+    } catch (error) {
+      if (error instanceof RecoveryError) mutex.unlock();
+      throw error;
     }
   }
 
@@ -272,7 +276,13 @@ export class ServingCore {
     );
   }
 
-  /** Runs the requests of all connections: under one lock, unless their replies grow large. */
+  /**
+   * Runs the requests of all connections: under one lock, unless their replies grow large.
+   *
+   * There is no `finally` that unlocks: after an error that no command throws on purpose, something is half
+   * changed, and nobody may see it. The thread dies with the lock in its name; whoever watches it then stops
+   * the server (supervisor.ts).
+   */
   #runCollected(): void {
     const groupCount = this.#collectedCount;
     if (groupCount === 0) return;
@@ -283,21 +293,18 @@ export class ServingCore {
     while (group < groupCount) {
       this.persistence.waitForRoom();
       mutex.lock();
-      try {
-        engine.enter();
-        if (group === 0) engine.readAhead(this.#collected[0]!.connection!.session, batch, this.#parsedCount);
-        do {
-          const { connection, count, error } = this.#collected[group]!;
-          this.#runGroup(connection!, batch, first, count, error);
-          first += count;
-          group++;
-        } while (group < groupCount && reply.position <= WAKE_UP_OUTPUT_BYTES_MAX);
-        this.#countTraffic();
-        engine.leave();
-      } finally {
-        this.#current = undefined;
-        mutex.unlock();
-      }
+      engine.enter();
+      if (group === 0) engine.readAhead(this.#collected[0]!.connection!.session, batch, this.#parsedCount);
+      do {
+        const { connection, count, error } = this.#collected[group]!;
+        this.#runGroup(connection!, batch, first, count, error);
+        first += count;
+        group++;
+      } while (group < groupCount && reply.position <= WAKE_UP_OUTPUT_BYTES_MAX);
+      this.#countTraffic();
+      engine.leave();
+      this.#current = undefined;
+      mutex.unlock();
       this.#sendMail();
       if (reply.position > WAKE_UP_OUTPUT_BYTES_MAX) this.#sendReplies();
     }
@@ -313,6 +320,7 @@ export class ServingCore {
     connection.deferred = [];
     connection.deferredError = '';
     this.#underLock(() => this.#runGroup(connection, requests, 0, requests.length, error));
+    this.#current = undefined;
     this.#sendMail();
   }
 

@@ -3,7 +3,8 @@
  * Started as a worker (serving-worker.ts); its settings come as its first message.
  */
 import { setFlagsFromString } from 'node:v8';
-import { parentPort, workerData } from 'node:worker_threads';
+import { MessageChannel, parentPort, workerData } from 'node:worker_threads';
+import type { MessagePort } from 'node:worker_threads';
 import {
   MAIL_ADOPT,
   MAIL_CLIENT_GONE,
@@ -19,7 +20,9 @@ import { openLibc } from '../system/libc.ts';
 import type { Libc } from '../system/libc.ts';
 import { Duties } from './duties.ts';
 import { EpollServer } from './epoll-server.ts';
-import { NodeServer } from './node-server.ts';
+import { NodeServer, refuseSocket } from './node-server.ts';
+import type { AcceptedSocket, NodePeer } from './node-server.ts';
+import { RelayedSocket, relay } from './relayed-socket.ts';
 import { connectServices } from './server-service.ts';
 import { Keeper } from './keeper.ts';
 import { ServingCore } from './serving-core.ts';
@@ -36,6 +39,12 @@ export interface ServingSettings extends ThreadSettings {
   readonly port: number;
 }
 
+/** A connection for a client thread, which the keeper relays. */
+export interface HandOver {
+  readonly peer: NodePeer;
+  readonly port: MessagePort;
+}
+
 /** What a serving thread tells the supervisor. */
 export type ServingReport =
   /** A client thread listens for new memory: it can have its settings. */
@@ -43,6 +52,8 @@ export type ServingReport =
   | { readonly kind: 'ready'; readonly port: number }
   /** The keeper wants a client thread. */
   | { readonly kind: 'start-thread'; readonly thread: number }
+  /** The keeper gives a connection to a client thread (portable transport). */
+  | { readonly kind: 'hand-over'; readonly thread: number; readonly handOver: HandOver }
   | { readonly kind: 'failed'; readonly reason: string }
   | { readonly kind: 'stop-refused' }
   | { readonly kind: 'stopped'; readonly code: number };
@@ -57,6 +68,9 @@ const INLINED_BYTECODE_MAX = 4000;
  * that one command of many uses. Without that rule a SET in a pipeline costs about a tenth less.
  */
 const INLINED_FREQUENCY_MIN = 0;
+
+/** How long the keeper relays last replies after the server has stopped. */
+const RELAY_MILLIS_MAX = 1500;
 
 function main(settings: ServingSettings, arena: Arena | undefined): void {
   if (settings.role !== 'client') tuneCompiler();
@@ -74,7 +88,7 @@ function main(settings: ServingSettings, arena: Arena | undefined): void {
       report({ kind: 'failed', reason: `--io=epoll is not possible here: ${reason}` });
       return;
     }
-    parts.log.notice(`Using Node's sockets, not epoll: ${reason}`);
+    if (settings.role !== 'client') parts.log.notice(`Using Node's sockets, not epoll: ${reason}`);
   }
   void serveWithNode(parts, settings);
 }
@@ -129,19 +143,35 @@ function serveWithEpoll(parts: ThreadParts, libc: Libc, settings: ServingSetting
 async function serveWithNode(parts: ThreadParts, settings: ServingSettings): Promise<void> {
   const server = new NodeServer(parts);
   const releasePages: ReleasePages = () => {};
-  const core = new ServingCore(parts, server, mainRole(new Duties(parts, releasePages), undefined));
+  const keeper = settings.role === 'keeper' ? relayingKeeper(parts, server) : undefined;
+  const role: ThreadRole =
+    settings.role === 'client'
+      ? clientRole(
+          parts,
+          () => false,
+          () => (core.stopCode = 0),
+        )
+      : mainRole(new Duties(parts, releasePages), keeper);
+  const core: ServingCore = new ServingCore(parts, server, role);
   server.connect(core);
-  const failure = await server.listen(settings.port);
-  if (failure !== undefined) {
-    report({ kind: 'failed', reason: failure });
-    return;
+  if (settings.role !== 'client') {
+    const failure = await server.listen(settings.port);
+    if (failure !== undefined) {
+      report({ kind: 'failed', reason: failure });
+      return;
+    }
   }
   connectServices({ parts, core, transport: server, releasePages, io: 'node', port: server.port });
+  if (settings.role === 'client') adoptRelayed(parts, server);
   if (!begin(parts, core, server, settings)) return;
   const code = await server.run();
+  keeper?.stopAll();
   core.closeAll();
   server.dispose();
   finish(parts, core, settings, code);
+  if (settings.role === 'client') parentPort!.close();
+  // The keeper lives on until the other threads have let go of the connections that it relays for them.
+  if (settings.role === 'keeper') setTimeout(() => process.exit(), RELAY_MILLIS_MAX).unref();
 }
 
 // Roles -----------------------------------------------------------------------------------------------------
@@ -159,8 +189,34 @@ function keeperOf(parts: ThreadParts, server: EpollServer, libc: Libc): Keeper<n
   return keeper;
 }
 
+/** The keeper over Node's sockets: it relays what they say, see relayed-socket.ts. */
+function relayingKeeper(parts: ThreadParts, server: NodeServer): Keeper<AcceptedSocket> {
+  const keeper = new Keeper<AcceptedSocket>({
+    parts,
+    startThread: (thread) => report({ kind: 'start-thread', thread }),
+    handOver: (thread, { socket, peer }) => {
+      const { port1, port2 } = new MessageChannel();
+      relay(socket, port1);
+      report({ kind: 'hand-over', thread, handOver: { peer, port: port2 } }, [port2]);
+    },
+    refuse: ({ socket }, line) => refuseSocket(socket, line),
+    // The port of a thread that died is closed, and the relay closes its socket then.
+    abandon: () => {},
+  });
+  server.dispatchTo((accepted) => keeper.pool.assign(accepted));
+  return keeper;
+}
+
+/** A client thread over Node's sockets: serves the connections that the keeper relays to it. */
+function adoptRelayed(parts: ThreadParts, server: NodeServer): void {
+  parentPort!.on('message', ({ peer, port }: HandOver) => {
+    if (!server.adopt(new RelayedSocket(port), peer))
+      parts.mutex.hold(() => tellKeeper(parts, MAIL_CLIENT_GONE));
+  });
+}
+
 /** The first serving thread: alone, as the event loop, or as the keeper of others. */
-function mainRole(duties: Duties, keeper: Keeper<number> | undefined): ThreadRole {
+function mainRole(duties: Duties, keeper: Keeper<unknown> | undefined): ThreadRole {
   return {
     duties,
     connectionClosed: () => {},
@@ -225,8 +281,8 @@ function finish(parts: ThreadParts, core: ServingCore, { role }: ServingSettings
   report({ kind: 'stopped', code });
 }
 
-function report(message: ServingReport): void {
-  parentPort!.postMessage(message);
+function report(message: ServingReport, transferred: readonly MessagePort[] = []): void {
+  parentPort!.postMessage(message, transferred);
 }
 
 /** Descriptors that the server needs besides those of its clients. */

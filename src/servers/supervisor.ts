@@ -15,7 +15,7 @@ import { ABORT_THREAD } from '../persistence/persistence-state.ts';
 import { randomHex } from '../util/random.ts';
 import { resolveBindNames } from './bind-addresses.ts';
 import { startServingWorker } from './serving-worker.ts';
-import type { ServingReport, ServingSettings } from './serving-thread.ts';
+import type { HandOver, ServingReport, ServingSettings } from './serving-thread.ts';
 import { startPersistenceWorker } from './persistence-worker.ts';
 import {
   FIXED_THREADS,
@@ -93,6 +93,7 @@ export class Supervisor {
     const clients = new ClientThreads(parts, serving, () => void worker.terminate());
     worker.on('message', (report: ServingReport) => {
       if (report.kind === 'start-thread') clients.start(report.thread);
+      else if (report.kind === 'hand-over') clients.handOver(report.thread, report.handOver);
     });
     const ended = watchEnd(worker, persistence, clients, parts);
     try {
@@ -193,6 +194,13 @@ class ClientThreads {
       log.warning(`Serving thread ${thread} died: ${error.stack ?? String(error)}`);
     });
     worker.on('exit', () => this.#ended(thread));
+  }
+
+  /** Gives a thread a connection that the keeper relays; without the thread it is closed. */
+  handOver(thread: number, handOver: HandOver): void {
+    const worker = this.#workers.get(thread);
+    if (worker === undefined) handOver.port.close();
+    else worker.postMessage(handOver, [handOver.port]);
   }
 
   #ended(thread: number): void {

@@ -4,12 +4,18 @@ export interface Clock {
   wallMillis(): number;
   /** The same in microseconds: TIME shows it. */
   wallMicros(): number;
-  /** Microseconds since some fixed moment; never goes back. For durations. */
+  /**
+   * Microseconds since some fixed moment, the same for all threads of the process; never goes back. For
+   * durations.
+   */
   monotonicMicros(): number;
 }
 
 /** Two readings of the same clock may be that far apart. */
 const WALL_DRIFT_MICROS_MAX = 2000;
+
+/** Each thread has its own beginning of time. */
+const TIME_ORIGIN_MILLIS = performance.timeOrigin;
 
 export const systemClock: Clock = {
   wallMillis: () => Date.now(),
@@ -20,7 +26,7 @@ export const systemClock: Clock = {
     const coarse = Date.now() * 1000;
     return Math.abs(micros - coarse) < WALL_DRIFT_MICROS_MAX ? micros : coarse;
   },
-  monotonicMicros: () => Math.floor(performance.now() * 1000),
+  monotonicMicros: () => Math.floor((TIME_ORIGIN_MILLIS + performance.now()) * 1000),
 };
 
 /** A clock that stands still until it is moved. */

@@ -86,10 +86,17 @@ function run(store: LoadedStore, databaseIndex: number, words: readonly string[]
   return failure !== 'unknown';
 }
 
-/** As our server writes it, with checksums: a group for each unit, or one for all. */
-export function checksummedFile(units: readonly Unit[], grouping: 'each' | 'all'): Buffer {
+/**
+ * As our server writes it, with checksums: a group for each unit, or one for all. With `appendfsync always` it
+ * also says of each group that it was on disk.
+ */
+export function checksummedFile(
+  units: readonly Unit[],
+  grouping: 'each' | 'all',
+  policy: 'always' | 'no' = 'no',
+): Buffer {
   const disk = new SimulatedDisk();
-  const writer = new AofWriter({ ...logMemory(), disk, background: NO_BACKGROUND, policy: 'no' });
+  const writer = new AofWriter({ ...logMemory(), disk, background: NO_BACKGROUND, policy });
   writer.open('/file');
   for (const unit of units) {
     const isTransaction = unit.length > 1;

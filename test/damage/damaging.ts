@@ -110,10 +110,14 @@ function randomFlips({ bytes, flipsMax }: FileKind, random: SeededRandom): Flip[
 export function fileKinds(store: LoadedStore, random: SeededRandom): FileKind[] {
   const units = randomUnits(random, UNITS);
   const more = randomUnits(random, UNITS);
-  const aof = (grouping: 'each' | 'all') => checksummedFile(units, grouping);
+  const aof = { store, units };
   return [
-    new ChecksummedAof('AOF, a checksum for each command', { store, units, bytes: aof('each') }),
-    new ChecksummedAof('AOF, one checksum for all commands', { store, units, bytes: aof('all') }),
+    new ChecksummedAof('AOF, appendfsync always', {
+      ...aof,
+      bytes: checksummedFile(units, 'each', 'always'),
+    }),
+    new ChecksummedAof('AOF, appendfsync no', { ...aof, bytes: checksummedFile(units, 'each') }),
+    new ChecksummedAof('AOF, written at once', { ...aof, bytes: checksummedFile(units, 'all') }),
     new PlainAof(store, units),
     new Snapshot('RDB', 'rdb', store, units),
     new Snapshot('JSON', 'json', store, units),
