@@ -62,9 +62,9 @@ export const DUMP_COMMANDS = family({ group: 'generic', categories: ['keyspace']
     since: '2.6.0',
     summary: 'Return a serialized version of the value stored at the specified key.',
     complexity:
-      'O(1) to access the key and additional O(N*M) to serialize it, where N is the number of Redis objects ' +
-      'composing the value and M their average size. For small string values the time complexity is thus ' +
-      'O(1)+O(1*M) where M is small, so simply O(1).',
+      'O(1) to access the key and additional O(N*M) to serialize it, where N is the number of Redis ' +
+      'objects composing the value and M their average size. For small string values the time complexity ' +
+      'is thus O(1)+O(1*M) where M is small, so simply O(1).',
     tips: ['nondeterministic_output'],
     keySpecs: [oneKey(KEY_INDEX, 'RO', 'access')],
     arguments: [key('key')],

@@ -26,10 +26,10 @@ export const DEBUG_NOT_ALLOWED = new ErrorReply(
 /** Something failed that is explained in the log (server.c, shared.err). */
 export const PLAIN_ERROR = new ErrorReply('ERR');
 export const SNAPSHOT_FAILED = new ErrorReply(
-  "MISCONF Redis is configured to save RDB snapshots, but it's currently unable to persist to disk. Commands " +
-    'that may modify the data set are disabled, because this instance is configured to report errors during ' +
-    'writes if RDB snapshotting fails (stop-writes-on-bgsave-error option). Please check the Redis logs for ' +
-    'details about the RDB error.',
+  "MISCONF Redis is configured to save RDB snapshots, but it's currently unable to persist to disk. " +
+    'Commands that may modify the data set are disabled, because this instance is configured to report ' +
+    'errors during writes if RDB snapshotting fails (stop-writes-on-bgsave-error option). Please check the ' +
+    'Redis logs for details about the RDB error.',
 );
 export const LOADING = new ErrorReply('LOADING Redis is loading the dataset in memory');
 export const TRANSACTION_ABORTED = new ErrorReply(

@@ -68,6 +68,8 @@ async function measure(options: CompareOptions, program: Comparison['program']):
     plan: {
       rounds: options.roundsCount,
       cellMillis: options.cellMillis,
+      warmCommands: options.warmCommandsCount,
+      warmMillisMax: options.warmMillisMax,
       keys: options.keysCount,
       saveKeys: options.saveKeysCount,
       loadThreads: options.loadThreadsCount,

@@ -93,6 +93,9 @@ export interface Comparison {
   readonly plan: {
     readonly rounds: number;
     readonly cellMillis: number;
+    /** Commands of each client before it is measured, and the longest time for them. */
+    readonly warmCommands: number;
+    readonly warmMillisMax: number;
     readonly keys: number;
     readonly saveKeys: number;
     readonly loadThreads: number;

@@ -19,6 +19,7 @@ test('--quick does less, and an option still counts', () => {
   assert.ok(full !== undefined && quick !== undefined);
   assert.ok(quick.cellMillis < full.cellMillis);
   assert.ok(quick.saveKeysCount < full.saveKeysCount);
+  assert.deepEqual(parseCompareOptions(['--quick'])?.logs, ['off']);
   assert.deepEqual(quick.clients, [3, 20]);
   assert.deepEqual(quick.logs, ['always']);
 });

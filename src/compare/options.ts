@@ -15,7 +15,9 @@ export interface CompareOptions {
   readonly logs: readonly LogPolicy[];
   readonly roundsCount: number;
   readonly cellMillis: number;
-  /** Each client sends so many commands before it is measured, unless that takes longer than `warmMillisMax`. */
+  /**
+   * Each client sends so many commands before it is measured, unless that takes longer than `warmMillisMax`.
+   */
   readonly warmCommandsCount: number;
   readonly warmMillisMax: number;
   readonly keysCount: number;

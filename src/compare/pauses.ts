@@ -1,7 +1,7 @@
 /** What a snapshot in the background costs the clients: a prober beside a load, alone and while saving. */
 import { BGSAVE, repeatJob } from './background-job.ts';
 import type { Gap, Pauses, ServerName, WaitHistogram } from './figures.ts';
-import { LoadClients } from './load.ts';
+import { LoadClients, type LoadRun } from './load.ts';
 import type { CompareOptions } from './options.ts';
 import { sortedMicros, startProbe } from './probe.ts';
 import { fillKeys, RespConnection } from './resp.ts';
@@ -14,6 +14,7 @@ import { commandsOf } from './throughput.ts';
 const CLIENTS = 2;
 const READS_PERCENT = 50;
 const VALUE_BYTES = 64;
+const WARM_MILLIS = 300;
 /** Loading the keys takes about this long, for the progress bar. */
 const FILL_MICROS_PER_KEY = 5;
 
@@ -52,6 +53,7 @@ async function measureServer(
 
   const clients = await LoadClients.open(server.port, CLIENTS, 1);
   try {
+    await clients.run({ ...loadRun(options), millisMax: WARM_MILLIS });
     bar.show(`${name}: waits without a save`);
     const alone = await measureWindow(server, clients, options);
     bar.advance(options.saveMillis);
@@ -73,13 +75,7 @@ async function measureWindow(
   options: CompareOptions,
 ): Promise<WaitHistogram> {
   const probe = startProbe(server.port);
-  const load = await clients.run({
-    commands: commandsOf(READS_PERCENT),
-    pipeline: 1,
-    valueBytes: VALUE_BYTES,
-    keysCount: options.saveKeysCount,
-    millisMax: options.saveMillis,
-  });
+  const load = await clients.run({ ...loadRun(options), millisMax: options.saveMillis });
   const probed = await probe.finish();
   const micros = sortedMicros(probed);
   return {
@@ -87,6 +83,15 @@ async function measureWindow(
     longestMillis: (micros.at(-1) ?? NaN) / 1000,
     ownDelayMillis: probed.ownDelayMaxMillis,
     requestsPerSecond: load.requestsPerSecond,
+  };
+}
+
+function loadRun({ saveKeysCount }: CompareOptions): LoadRun {
+  return {
+    commands: commandsOf(READS_PERCENT),
+    pipeline: 1,
+    valueBytes: VALUE_BYTES,
+    keysCount: saveKeysCount,
   };
 }
 

@@ -233,8 +233,9 @@ ${plan.keys.toLocaleString('en')} random keys, waits for all replies, and sends 
 also delays the question after it, and waits that a steady stream of questions would meet are counted too
 rarely.</p>
 <p>Load and servers share the cores. On a machine with few of them a server with many threads cannot be faster
-than one with a single thread; what can be seen there is what it costs. Clients connect and warm up before
-they are measured: a new thread begins with code that is not compiled yet. For BGSAVE each server held
+than one with a single thread; what can be seen there is what it costs. Clients connect and send
+${plan.warmCommands.toLocaleString('en')} commands each (for ${plan.warmMillisMax / 1000} s at most) before they are
+measured, for a new thread begins with code that is not compiled yet. For BGSAVE each server held
 ${plan.saveKeys.toLocaleString('en')} keys. The append-only file is rewritten between runs only.</p>`;
 }
 

@@ -14,8 +14,12 @@ import { median } from './statistics.ts';
 import type { ProgressBar } from './terminal.ts';
 
 const NANOS_PER_MILLI = 1e6;
+/** A server that has just started is warmed by a few clients with as much as this many would send. */
 const WARM_CLIENTS = 4;
+const WARM_CLIENTS_WORTH = 50;
 const WARM_PIPELINE = 16;
+/** Connecting and warming up take about this long, for the progress bar. */
+const WARM_MILLIS = 1000;
 /** Between runs the file is rewritten when it has grown to this. */
 const LOG_BYTES_MAX = 256 * 1024 * 1024;
 
@@ -38,10 +42,9 @@ type Stage = Pick<Setting, 'log' | 'valueBytes'>;
 
 /** How long all runs take together, for the progress bar; `serversCount` of them are measured. */
 export function gridMillis(options: CompareOptions, serversCount: number): number {
-  const { logs, valueBytes, clients, readsPercents, pipelines, roundsCount, cellMillis, warmMillis } =
-    options;
-  const perCount = warmMillis + readsPercents.length * pipelines.length * roundsCount * cellMillis;
-  return logs.length * valueBytes.length * (warmMillis + clients.length * perCount) * serversCount;
+  const { logs, valueBytes, clients, readsPercents, pipelines, roundsCount, cellMillis } = options;
+  const perCount = WARM_MILLIS + readsPercents.length * pipelines.length * roundsCount * cellMillis;
+  return logs.length * valueBytes.length * (WARM_MILLIS + clients.length * perCount) * serversCount;
 }
 
 export async function measureGrid(
@@ -102,20 +105,29 @@ class Grid {
       await this.#warm(server);
       this.#noteFootprint(participant, 0);
     });
-    this.#bar.advance(this.#options.warmMillis);
+    this.#bar.advance(WARM_MILLIS);
   }
 
   /** The server of interest is one that has been up for a while, with its code compiled. */
   async #warm(server: RunningServer): Promise<void> {
-    const { readsPercents, warmMillis } = this.#options;
-    const [readsPercent = 50] = readsPercents;
-    const setting = { ...this.#stage, clients: WARM_CLIENTS, readsPercent, pipeline: WARM_PIPELINE };
     const clients = await LoadClients.open(server.port, WARM_CLIENTS, 1);
     try {
-      await this.#run(clients, setting, warmMillis);
+      await this.#warmClients(clients, WARM_CLIENTS_WORTH);
     } finally {
       await clients.close();
     }
+  }
+
+  async #warmClients(clients: LoadClients, clientsCount: number): Promise<void> {
+    const { keysCount, readsPercents, warmCommandsCount, warmMillisMax } = this.#options;
+    await clients.run({
+      commands: commandsOf(readsPercents[0] ?? 50),
+      pipeline: WARM_PIPELINE,
+      valueBytes: this.#stage.valueBytes,
+      keysCount,
+      requestsMax: clientsCount * warmCommandsCount,
+      millisMax: warmMillisMax,
+    });
   }
 
   async #measureClients(clients: number): Promise<void> {
@@ -135,18 +147,13 @@ class Grid {
 
   /** Connects the clients, and lets both sides work until their code is compiled. */
   async #connect(participant: Participant, count: number): Promise<void> {
-    const { loadThreadsCount, readsPercents, pipelines, warmMillis } = this.#options;
     this.#bar.show(`${participant.name}: ${count} clients connect and warm up`);
     await this.#attempt(participant, `${count} clients`, async () => {
-      const clients = await LoadClients.open(participant.server.port, count, loadThreadsCount);
-      participant.clients = clients;
-      const [readsPercent = 50] = readsPercents;
-      for (const pipeline of pipelines) {
-        const setting = { ...this.#stage, clients: count, readsPercent, pipeline };
-        await this.#run(clients, setting, warmMillis / pipelines.length);
-      }
+      const { port } = participant.server;
+      participant.clients = await LoadClients.open(port, count, this.#options.loadThreadsCount);
+      await this.#warmClients(participant.clients, count);
     });
-    this.#bar.advance(warmMillis);
+    this.#bar.advance(WARM_MILLIS);
   }
 
   async #measureSetting(setting: Setting): Promise<void> {

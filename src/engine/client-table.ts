@@ -151,9 +151,13 @@ export class ClientTable {
     setWord(arena, record, CLIENT_QUEUED_BYTES, session.queuedBytes);
     setWord(arena, record, CLIENT_COMMAND, session.lastCommandId);
     setWord(arena, record, CLIENT_WATCH_MARKER, session.watchMarker);
-    setWord(arena, record, CLIENT_INPUT, inputBytes);
-    setWord(arena, record, CLIENT_INPUT_FREE, inputFree);
+    this.setInput(record, inputBytes, inputFree);
     setDouble(arena, record, CLIENT_INTERACTION, now);
+  }
+
+  setInput(record: Ref, inputBytes: number, inputFree: number): void {
+    setWord(this.#arena, record, CLIENT_INPUT, inputBytes);
+    setWord(this.#arena, record, CLIENT_INPUT_FREE, inputFree);
   }
 
   /** When the client's last request was run, Unix time in ms. */

@@ -5,7 +5,7 @@
  *     words  0 –  7   hash table of the keys
  *     words  8 – 11   index of the keys that expire, in no order; each such entry knows its place
  *     word  12        where the active expiry cycle goes on
- *     word  13        while a snapshot has not walked the keys: the database's index at the cut, plus 1; else 0
+ *     word  13        while a snapshot has not walked the keys: the index at the cut, plus 1; else 0
  *     double 7        average time to live of the keys looked at by that cycle, ms
  */
 import { strict as assert } from 'node:assert';
@@ -311,8 +311,8 @@ export class Database {
   // Snapshots -----------------------------------------------------------------------------------------------
 
   /**
-   * The index that the keys here had at the cut of the running snapshot, -1 once the snapshot has walked them.
-   * It belongs to the keys: SWAPDB and FLUSHDB take it along.
+   * The index that the keys here had at the cut of the running snapshot, -1 once the snapshot has walked
+   * them. It belongs to the keys: SWAPDB and FLUSHDB take it along.
    */
   get cutIndex(): number {
     return getWord(this.#arena, this.#header, CUT) - 1;

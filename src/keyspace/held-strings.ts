@@ -2,13 +2,16 @@
  * Long strings that a running snapshot has yet to save, and that clients may change meanwhile.
  *
  * A string with a block of its own, of more than LONG_STRING_BYTES_MIN, is too long to be copied at once, be
- * it by the snapshot or by the client that changes it. So the snapshot *holds* it: a record notes the key as it
- * was at the cut, and the snapshot reads the block later, piece by piece. The entry knows the record (the
+ * it by the snapshot or by the client that changes it. So the snapshot *holds* it: a record notes the key as
+ * it was at the cut, and the snapshot reads the block later, piece by piece. The entry knows the record (the
  * word behind its reference to the block), the record knows the entry.
  *
- *     entry ──▶ block ◀── record        a client frees or replaces the value: the block is not freed but left to
- *       └─────────────────▶│            the record (no copy). It writes some bytes in place: the pieces that it
- *                          └─▶ pieces   touches, and that are not saved yet, are copied first.
+ *     entry ──▶ block ◀── record
+ *       └─────────────────▶│
+ *                          └─▶ pieces
+ *
+ * A client frees or replaces the value: the block is not freed but left to the record, without a copy. It
+ * writes some bytes in place: the pieces that it touches, and that are not saved yet, are copied first.
  *
  * The record (all of it in one block):
  *     words 0, 1   next and previous record of the list of those that wait
@@ -77,7 +80,8 @@ export class HeldStrings {
   }
 
   /**
-   * Bytes that are kept only for the snapshot, in strings that still wait for it. Needs no lock: it is a hint.
+   * Bytes that are kept only for the snapshot, in strings that still wait for it. Needs no lock: it is a
+   * hint.
    */
   get waitingBytes(): number {
     return this.#get(WAITING_KIB) * 1024;
@@ -85,7 +89,9 @@ export class HeldStrings {
 
   // For those who change values -----------------------------------------------------------------------------
 
-  /** Holds the entry's value, as it is now, for the snapshot; false when there is no memory for the record. */
+  /**
+   * Holds the entry's value, as it is now, for the snapshot; false when there is no memory for the record.
+   */
   hold(entry: Ref, cutIndex: number): boolean {
     const arena = this.#arena;
     const imageLength = imageBytes(arena, entry);

@@ -230,8 +230,8 @@ function scoreText(score: number): string {
 }
 
 /**
- * Whether a file that an AofSnapshot has begun lacks its last mark: it is not all there. Files of others never
- * begin with a mark, and nothing is known of them.
+ * Whether a file that an AofSnapshot has begun lacks its last mark: it is not all there. Files of others
+ * never begin with a mark, and nothing is known of them.
  */
 export function isUnfinishedSnapshot(disk: Disk, path: string): boolean {
   const fd = disk.open(path, 'read');

@@ -1,9 +1,9 @@
 /**
  * What the threads share of the append-only file that is being written: a block in the arena.
  *
- * Commands are encoded into the *pending* buffer by whoever holds the store's lock, in the order in which they
- * were run. A thread that wants its commands on disk takes the log's own lock, makes the pending buffer the
- * *outgoing* one, and writes that to the file while others go on to fill the next:
+ * Commands are encoded into the *pending* buffer by whoever holds the store's lock, in the order in which
+ * they were run. A thread that wants its commands on disk takes the log's own lock, makes the pending buffer
+ * the *outgoing* one, and writes that to the file while others go on to fill the next:
  *
  *     store's lock                         log's lock
  *     ┌ pending ───────────┐   detach      ┌ outgoing ──────────┐   write, sync

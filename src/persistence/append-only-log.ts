@@ -158,6 +158,13 @@ export class AppendOnlyLog implements EffectSink {
     this.#planned = manifest;
   }
 
+  /** Whether there is, or can be, a directory for its files; the log says why not. */
+  canTurnOn(): boolean {
+    const error = attempt(() => createAofDirectory(this.#disk, this.#paths));
+    if (error !== undefined) this.#log.warning(`Can't begin a new AOF file: ${error.message}`);
+    return error === undefined;
+  }
+
   /** Begins to log, into the file of the rewrite that must follow (`beginRewrite`). */
   turnOn(): void {
     if (this.mode === 'off') this.#setMode('waiting');

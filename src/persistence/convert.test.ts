@@ -18,7 +18,8 @@ const skip = redisSkipReason();
 const POLL_MILLIS = 10;
 const NOW = 1_700_000_000_000;
 const JSON_FILE = `{"metadata":{"version":1,"timestamp":1600000000,"key_count":3},
-"data":{"user:1":"alice","@db3:gone":{"type":"string","value":"x","expire_at":1},"l":{"type":"list","value":["a"]}}}`;
+"data":{"user:1":"alice","@db3:gone":{"type":"string","value":"x","expire_at":1},
+"l":{"type":"list","value":["a"]}}}`;
 
 function convert(disk: Disk, ...args: string[]): { code: number; output: string } {
   let output = '';

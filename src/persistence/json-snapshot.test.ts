@@ -423,7 +423,8 @@ describe('JSON snapshots by hand', () => {
       {},
     );
     assert.deepEqual(
-      stringsOf(`{ "data": { "a" : { "expire_at" : 5, "value" : "x\\u00e4\\ud83d\\ude00\\/" , "type" : "string" } ,
+      stringsOf(`{ "data": { "a" : { "expire_at" : 5, "value" : "x\\u00e4\\ud83d\\ude00\\/" ,
+        "type" : "string" } ,
         "b": 42, "c": -1.50, "@db7:d" : {"base64":"AAE="}, "@db0:@":"at", "\\u0040db1:e": "" },
         "metadata": {"version":1} }`),
       { '0:a': 'xä😀/', '0:b': '42', '0:c': '-1.50', '7:d': '\0\u0001', '0:@': 'at', '1:e': '' },

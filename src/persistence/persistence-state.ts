@@ -46,7 +46,9 @@ const FIGURES = [
   'lastSaveFailed',
   'saves',
   'dirtyAtCut',
-  /** Of the last job, and flags of what waits to be started: 0 or 1. */
+  /**
+   * Of the last job, and flags of what waits to be started: 0 or 1; a rewrite that is to begin at once: 2.
+   */
   'jobId',
   'isSaveScheduled',
   'isRewriteScheduled',
@@ -61,6 +63,8 @@ const FIGURES = [
   'rewriteFailuresInARow',
   'lastLoadKeysLoaded',
   'lastLoadKeysExpired',
+  /** Whether the data directory is locked, and for which thread (servers/persistence.ts). */
+  'directoryLock',
 ] as const;
 export type PersistenceFigure = (typeof FIGURES)[number];
 const FIGURE_PLACES = new Map(FIGURES.map((name, index) => [name, WORDS / 2 + index]));

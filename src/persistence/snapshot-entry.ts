@@ -98,7 +98,7 @@ function roundedTo8(bytes: number): number {
   return (bytes + 7) & ~7;
 }
 
-// Copying, under the lock -------------------------------------------------------------------------------------
+// Copying, under the lock -----------------------------------------------------------------------------------
 
 /** Bytes of the record of an entry. */
 export function recordBytes(arena: Arena, entry: Ref): number {
@@ -198,7 +198,7 @@ export class RecordBuffer {
   }
 }
 
-// Reading, outside of the lock --------------------------------------------------------------------------------
+// Reading, outside of the lock ------------------------------------------------------------------------------
 
 /** Reads records; all that it gives is borrowed until the next one is read. */
 export class RecordReader implements SnapshotEntry {

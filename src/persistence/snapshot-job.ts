@@ -1,7 +1,7 @@
 /**
- * A background job, as the persistence thread runs it: the snapshot whose cut was made becomes a file, and for
- * a rewrite of the append-only file the manifest that names it. Description and outcome travel between the
- * threads as JSON (persistence-state.ts).
+ * A background job, as the persistence thread runs it: the snapshot whose cut was made becomes a file, and
+ * for a rewrite of the append-only file the manifest that names it. Description and outcome travel between
+ * the threads as JSON (persistence-state.ts).
  */
 import type { Log } from '../util/log.ts';
 import { AofPaths, deleteHistory, persistManifest, withRewrite, type AofManifest } from './aof-manifest.ts';

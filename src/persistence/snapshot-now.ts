@@ -1,4 +1,6 @@
-/** A snapshot at once, under a lock that the caller holds: SAVE, and the last save before the server stops. */
+/**
+ * A snapshot at once, under a lock that the caller holds: SAVE, and the last save before the server stops.
+ */
 import type { Database } from '../keyspace/database.ts';
 import { PIECE_BYTES } from '../keyspace/held-strings.ts';
 import type { Keyspace } from '../keyspace/keyspace.ts';

@@ -1,13 +1,13 @@
 /**
- * Keys that change while a snapshot runs, as they were at its cut: the thread that changes a key copies it into
- * a queue in the arena first, and the persistence thread takes it from there.
+ * Keys that change while a snapshot runs, as they were at its cut: the thread that changes a key copies it
+ * into a queue in the arena first, and the persistence thread takes it from there.
  *
  *     header ──▶ chunk ──▶ chunk ──▶ chunk       each a block: next, bytes in use, then records
  *                                                (snapshot-entry.ts); the last one is filled
  *
  * The persistence thread detaches all chunks at once, under the lock, copies one after the other into its own
- * memory, writes what is in them, and frees them when it has the lock again. Should it fall behind, the others
- * wait for it before they take the lock (`waitForRoom`): memory is bounded, not the time to save.
+ * memory, writes what is in them, and frees them when it has the lock again. Should it fall behind, the
+ * others wait for it before they take the lock (`waitForRoom`): memory is bounded, not the time to save.
  *
  * Header, shared by all threads:
  *     word 0      1 while a snapshot takes keys

@@ -122,7 +122,9 @@ export class SnapshotWalk implements EntryVisitor {
     this.#reader = new RecordReader(parts.keyspace.accessClock, parts.accessFacts);
   }
 
-  /** Saves all keys of the cut. When the sink throws, the rest of the keys is marked and the error thrown on. */
+  /**
+   * Saves all keys of the cut. When the sink throws, the rest of the keys is marked and the error thrown on.
+   */
   run({ facts, onSlice }: SnapshotRun): SnapshotResult {
     this.#write((sink) => sink.begin(facts));
     while (!this.#isDone) {

@@ -13,6 +13,7 @@ import { SNAPSHOT_FAILED, appendOnlyFileFailed } from '../commands/errors.ts';
 import type { JobStart, PersistenceService, RestoreFailure } from '../commands/services.ts';
 import type { DirectiveName } from '../config/directives.ts';
 import type { AppendOnlyFigures, PersistenceFigures } from '../engine/info.ts';
+import { publishConfig } from '../engine/config-sharing.ts';
 import { MAIL_ATTEND } from '../engine/mailboxes.ts';
 import { STATE_WRITES_REFUSED } from '../engine/shared-state.ts';
 import type { Database } from '../keyspace/database.ts';
@@ -50,6 +51,19 @@ const REPAIR_MILLIS_MAX = 60_000;
 
 /** Files under way: `temp-PID.json`, `temp-PID.rdb`, and the base of a rewrite. */
 const TEMPORARY_NAME = /^temp-(\d+\.(json|rdb)|rewriteaof-bg-\d+\.aof)$/;
+/**
+ * The data directory's lock is the keeper's (figure `directoryLock`). Another thread that needs it first sees
+ * that it can be had, and leaves it to the keeper.
+ */
+const LOCK_NONE = 0;
+const LOCK_WANTED = 1;
+const LOCK_TAKEN = 2;
+
+/** Figure `isRewriteScheduled`: when it may begin, or, as another thread has said, now. */
+const REWRITE_LATER = 1;
+const REWRITE_NOW = 2;
+
+const CANNOT_TURN_ON = 'Unable to turn on AOF. Check server logs.';
 const NO_BASE = 'the base of the append-only file could not be written';
 
 export interface PersistenceParts {
@@ -168,11 +182,20 @@ export class Persistence implements PersistenceService {
   /** Makes the data directory if it is missing and keeps others off it: undefined, or what is wrong. */
   #takeDirectory(): string | undefined {
     if (this.#directoryLock !== undefined) return undefined;
+    if (!this.#isKeeper && this.#state.figure('directoryLock') !== LOCK_NONE) return undefined;
     const { dir } = this.#values;
     try {
       nodeDisk.makeDirectory(dir);
-      this.#directoryLock = DirectoryLock.acquire(nodeDisk, dir);
+      const lock = DirectoryLock.acquire(nodeDisk, dir);
       this.#removeLeftovers();
+      if (this.#isKeeper) {
+        this.#directoryLock = lock;
+        this.#state.setFigure('directoryLock', LOCK_TAKEN);
+      } else {
+        lock.release();
+        this.#state.setFigure('directoryLock', LOCK_WANTED);
+        this.#callKeeper();
+      }
       return undefined;
     } catch (error) {
       if (error instanceof DirectoryInUseError) return error.message;
@@ -210,7 +233,9 @@ export class Persistence implements PersistenceService {
     this.#openLog(result.mustWriteBase);
   }
 
-  /** The log goes on where it ended; data that it does not hold yet go into a first base, before any write. */
+  /**
+   * The log goes on where it ended; data that it does not hold yet go into a first base, before any write.
+   */
   #openLog(needsBase: boolean): void {
     if (!this.#values.appendonly) {
       this.#loaded();
@@ -306,7 +331,8 @@ export class Persistence implements PersistenceService {
 
   get runningJob(): 'save' | 'rewrite' | undefined {
     const { jobKind } = this.#state;
-    return jobKind === 'none' ? undefined : jobKind;
+    if (jobKind !== 'none') return jobKind;
+    return this.#state.figure('isRewriteScheduled') === REWRITE_NOW ? 'rewrite' : undefined;
   }
 
   saveInBackground(isScheduled: boolean): JobStart | undefined {
@@ -324,7 +350,7 @@ export class Persistence implements PersistenceService {
     }
     this.#state.setFigure('nextRewriteMillis', 0);
     if (this.#isKeeper) return this.#startRewrite() ? 'started' : undefined;
-    this.#schedule('isRewriteScheduled', true);
+    this.#state.setFigure('isRewriteScheduled', REWRITE_NOW);
     this.#callKeeper();
     return 'started';
   }
@@ -346,10 +372,20 @@ export class Persistence implements PersistenceService {
   /** Another thread has asked for something that only the keeper does. Without the lock. */
   attend(): void {
     this.#underLock(() => {
-      const error = this.#followSettings();
-      if (error !== undefined) this.#parts.log.warning(error);
+      const isLockWanted = this.#state.figure('directoryLock') === LOCK_WANTED;
+      const error = (isLockWanted ? this.#takeDirectory() : undefined) ?? this.#followSettings();
+      if (error !== undefined) this.#takeBackAppendOnly(error);
     });
     this.tick();
+  }
+
+  /** The log that another thread's client has wanted cannot be had, and nobody is left to be told. */
+  #takeBackAppendOnly(reason: string): void {
+    const { config, allocator, engine, log } = this.#parts;
+    log.warning(reason);
+    config.setText({ appendonly: 'no' });
+    engine.adoptVersion(publishConfig(allocator, config));
+    this.#followSettings();
   }
 
   /** Under the lock, with no job running. False when it could not be started. */
@@ -377,6 +413,7 @@ export class Persistence implements PersistenceService {
     const refusal = this.#takeDirectory();
     if (refusal !== undefined) {
       this.#parts.log.warning(`Can't rewrite append only file in background: ${refusal}`);
+      this.#schedule('isRewriteScheduled', false);
       return false;
     }
     if (!this.#log.isReadyForRewrite()) {
@@ -538,6 +575,12 @@ export class Persistence implements PersistenceService {
   #settingsChanged(): string | undefined {
     this.#updateRefusal();
     if (this.#isKeeper) return this.#followSettings();
+    if (this.#values.appendonly && this.#log.mode === 'off') {
+      // The keeper does it, and cannot be waited for: what stands in its way is looked for now.
+      const refusal = this.#takeDirectory();
+      if (refusal !== undefined) return refusal;
+      if (!this.#log.canTurnOn()) return CANNOT_TURN_ON;
+    }
     this.#callKeeper();
     return undefined;
   }
@@ -573,13 +616,14 @@ export class Persistence implements PersistenceService {
     ) {
       this.#directoryLock.release();
       this.#directoryLock = undefined;
+      this.#state.setFigure('directoryLock', LOCK_NONE);
     }
     if (!appendonly || this.#log.mode !== 'off') return undefined;
     const refusal = this.#takeDirectory();
     if (refusal !== undefined) return refusal;
     this.#log.turnOn();
     if (this.runningJob !== undefined) this.#schedule('isRewriteScheduled', true);
-    else if (!this.#startRewrite()) return 'Unable to turn on AOF. Check server logs.';
+    else if (!this.#startRewrite()) return CANNOT_TURN_ON;
     return undefined;
   }
 
@@ -746,7 +790,7 @@ export class Persistence implements PersistenceService {
       lastLoadKeysExpired: state.figure('lastLoadKeysExpired'),
       lastLoadKeysLoaded: state.figure('lastLoadKeysLoaded'),
       isRewriting,
-      isRewriteScheduled: state.figure('isRewriteScheduled') !== 0,
+      isRewriteScheduled: state.figure('isRewriteScheduled') === REWRITE_LATER,
       lastRewriteSeconds: state.figure('lastRewriteSeconds'),
       currentRewriteSeconds: isRewriting ? current : -1,
       lastRewriteOk: state.figure('lastRewriteFailed') === 0,

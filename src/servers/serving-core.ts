@@ -18,7 +18,13 @@ import {
   Session,
 } from '../commands/session.ts';
 import type { Config } from '../config/config.ts';
-import { CLIENT_DESCRIPTOR, CLIENT_THREAD } from '../engine/client-table.ts';
+import {
+  CLIENT_DESCRIPTOR,
+  CLIENT_FLAGS,
+  CLIENT_INPUT,
+  CLIENT_OUTPUT_BYTES,
+  CLIENT_THREAD,
+} from '../engine/client-table.ts';
 import { POSTPONED } from '../engine/engine.ts';
 import {
   MAIL_ATTEND,
@@ -255,7 +261,10 @@ export class ServingCore {
       const isAuthenticated = !session.has(SESSION_UNAUTHENTICATED);
       const count = this.#parser.parseBatch(input, isAuthenticated, this.#parsedCount);
       const { error } = this.#parser;
-      if (count === 0 && error === '') return;
+      if (count === 0 && error === '') {
+        if (input.start < input.end) this.#noteInput(connection);
+        return;
+      }
       this.#parsedCount += count;
       const group = this.#collected[this.#collectedCount++]!;
       group.connection = connection;
@@ -265,6 +274,19 @@ export class ServingCore {
       if (!isAuthenticated) this.#runCollected();
       else if (this.#parsedCount < BATCH_REQUESTS_MAX) return;
     }
+  }
+
+  /**
+   * Notes how much of a request is there, and `#noteOutput` how many replies wait: what other threads list of
+   * this client. Without the lock, for only this thread writes these figures.
+   */
+  #noteInput({ session, input, ownedBytes }: Connection): void {
+    const inputBytes = input.end - input.start;
+    this.#parts.clientTable.setInput(session.record, inputBytes, Math.max(0, ownedBytes - inputBytes));
+  }
+
+  #noteOutput({ session, pending, pendingBytes }: Connection): void {
+    this.#parts.clientTable.setOutput(session.record, pending.length, pendingBytes);
   }
 
   #mustNotRun(connection: Connection): boolean {
@@ -423,19 +445,23 @@ export class ServingCore {
     return session.has(SESSION_UNIX_SOCKET) || isLoopback(address.replace(/^\[|\]?:\d+$/g, ''));
   }
 
-  /** For INFO: what the clients of this thread wait for. */
+  /** For INFO: what the clients of all threads wait for. */
   clientFigures(): {
     readonly largestInput: number;
     readonly largestOutput: number;
     readonly postponed: number;
   } {
+    const { clientTable } = this.#parts;
+    this.publishSessions();
     let largestInput = 0;
     let largestOutput = 0;
-    for (const { input, pendingBytes } of this.#connections.values()) {
-      largestInput = Math.max(largestInput, input.end - input.start);
-      largestOutput = Math.max(largestOutput, pendingBytes);
-    }
-    return { largestInput, largestOutput, postponed: this.#postponed.length };
+    let postponed = 0;
+    clientTable.forEach((record) => {
+      largestInput = Math.max(largestInput, clientTable.get(record, CLIENT_INPUT));
+      largestOutput = Math.max(largestOutput, clientTable.getDouble(record, CLIENT_OUTPUT_BYTES));
+      if ((clientTable.get(record, CLIENT_FLAGS) & SESSION_POSTPONED) !== 0) postponed++;
+    });
+    return { largestInput, largestOutput, postponed };
   }
 
   /** Brings the records of this thread's clients up to date. */
@@ -497,6 +523,7 @@ export class ServingCore {
     connection.pending.push({ bytes: kept, sent: 0 });
     if (connection.pendingBytes === 0) this.#transport.watchWritable(connection, true);
     connection.pendingBytes += bytes.length;
+    this.#noteOutput(connection);
     if (this.#isOverOutputLimit(connection)) {
       this.#cutForOutput(connection);
     } else if (connection.pendingBytes > STALLED_OUTPUT_BYTES && !connection.isStalled) {
@@ -522,7 +549,7 @@ export class ServingCore {
       `Client id=${connection.session.id} omem=${connection.pendingBytes} ` +
         'closed for overcoming of output buffer limits.',
     );
-    this.#parts.statistics.add('clientOutputLimitDisconnections', 1);
+    this.#underLock(() => this.#parts.statistics.add('clientOutputLimitDisconnections', 1));
     this.close(connection);
   }
 
@@ -541,6 +568,7 @@ export class ServingCore {
       if (piece.sent < piece.bytes.length) break;
       connection.pending.shift();
     }
+    this.#noteOutput(connection);
     if (connection.isStalled && connection.pendingBytes < STALLED_OUTPUT_BYTES / 2) {
       connection.isStalled = false;
       this.#transport.watchReadable(connection, true);
@@ -558,7 +586,7 @@ export class ServingCore {
       `Closing client that reached max query buffer length: id=${connection.session.id} ` +
         `qbuf=${connection.input.end - connection.input.start}`,
     );
-    this.#parts.statistics.add('clientQueryLimitDisconnections', 1);
+    this.#underLock(() => this.#parts.statistics.add('clientQueryLimitDisconnections', 1));
     this.close(connection);
   }
 

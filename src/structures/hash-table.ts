@@ -349,9 +349,9 @@ export class HashTable {
   }
 
   /**
-   * One step of a walk: puts the first entries of some chains into `heads` and returns how many. An entry that
-   * is there from the first step to the last is in one of these chains, however often the table is resized
-   * between the steps; it may be in several.
+   * One step of a walk: puts the first entries of some chains into `heads` and returns how many. An entry
+   * that is there from the first step to the last is in one of these chains, however often the table is
+   * resized between the steps; it may be in several.
    *
    * `scan` does the same with a cursor for clients; this walk goes through the buckets in order, sixteen to a
    * cache line, and gives many chains at once, so that the processor can fetch the entries side by side.

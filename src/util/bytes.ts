@@ -9,8 +9,8 @@ const LOOP_COPY_BYTES_MAX = 32;
 /**
  * Above this length `Buffer.fill` is cheaper than `set`. Between shared and private memory V8 copies with
  * atomic accesses, and byte by byte unless both ranges are aligned alike (Relaxed_Memcpy in atomicops.h): 1
- * KiB takes 500 ns, and `Buffer.copy` of Node 20 is the same underneath. Filling a range with bytes of its own
- * length is a native memcpy: 150 ns. The store's lock orders the accesses, so nothing has to be atomic.
+ * KiB takes 500 ns, and `Buffer.copy` of Node 20 is the same underneath. Filling a range with bytes of its
+ * own length is a native memcpy: 150 ns. The store's lock orders the accesses, so nothing has to be atomic.
  */
 const SET_COPY_BYTES_MAX = 160;
 const { fill } = Buffer.prototype;

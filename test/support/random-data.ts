@@ -14,7 +14,7 @@ const FAR_AWAY_MILLIS = 4_102_444_800_000;
 const COMMANDS_PER_WRITE = 2000;
 const KEYS_PER_READ = 1000;
 const LONG_BYTES_MAX = 1024 * 1024;
-/** One key in so many has a value of up to 1 MB. */
+/** One value in so many has up to 1 MB. */
 const LONG_VALUE_RARITY = 10_000;
 /** No expiry, as PEXPIRETIME says it. */
 const NEVER = -1;
@@ -131,8 +131,7 @@ export class RandomData {
 
   #value(): Buffer {
     const random = this.#random;
-    if (this.#nextId % LONG_VALUE_RARITY === 0)
-      return longValue(random, random.integer(1000, LONG_BYTES_MAX));
+    if (random.chance(1 / LONG_VALUE_RARITY)) return longValue(random, random.integer(1000, LONG_BYTES_MAX));
     switch (random.integer(0, 9)) {
       case 0:
         return Buffer.from(

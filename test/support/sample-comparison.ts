@@ -35,7 +35,15 @@ export function sampleComparison(options: SampleOptions = {}): Comparison {
     date: '2020-02-03T04:05:06.789Z',
     quick: false,
     machine: { CPU: 'A fast one, 2 cores', Node: 'v20' },
-    plan: { rounds: 3, cellMillis: 100, keys: 1000, saveKeys: 2000, loadThreads: 1 },
+    plan: {
+      rounds: 3,
+      cellMillis: 100,
+      warmCommands: 5000,
+      warmMillisMax: 2000,
+      keys: 1000,
+      saveKeys: 2000,
+      loadThreads: 1,
+    },
     servers: SERVERS.map((facts) => {
       const reason = unavailable[facts.name];
       return reason === undefined ? facts : { ...facts, unavailable: reason };
