@@ -148,7 +148,7 @@ test('damage, and values without a form in the other format, write nothing', () 
     '/data/manifest/a.manifest': 'nonsense\n',
     '/data/empty/x': '',
   });
-  assert.match(refusal(disk, '/data/cut.json', '/data/out.rdb'), /cut.json, at offset 179: unexpected end/);
+  assert.match(refusal(disk, '/data/cut.json', '/data/out.rdb'), /cut.json, at offset 180: unexpected end/);
   assert.match(
     refusal(disk, '/data/field.json', '/data/out.rdb'),
     /key "h" of database 0: .*expiry of a field/,

@@ -8,95 +8,219 @@ const FIRST_NUMBER = 4;
 const LONG_MILLIS = 10_001;
 const WARM_THREADS = 4;
 
-/** What happens, and to which of the threads or clients that it can happen to. */
-const EVENT = fc.record({
-  kind: fc.constantFrom('connect', 'connect', 'connect', 'ready', 'ready', 'leave', 'leave', 'die', 'tick'),
-  which: fc.nat(),
-});
-const OPTIONS = fc.constantFrom(
-  { fixedCount: 0, threadsMax: 1000 },
-  { fixedCount: 0, threadsMax: 3 },
-  { fixedCount: 1, threadsMax: 1000 },
-  { fixedCount: 3, threadsMax: 1000 },
+type Event = 'connect' | 'ready' | 'leave' | 'die' | 'retired' | 'tick';
+const EVENTS = fc.array(
+  fc.tuple(
+    fc.constantFrom<Event>('connect', 'connect', 'ready', 'ready', 'leave', 'leave', 'die', 'retired', 'tick'),
+    fc.nat(),
+  ),
+  { maxLength: 200 },
+);
+const OPTIONS = fc.constantFrom<ThreadPoolOptions>(
+  { fixedCount: 0, threadsMax: 1000, firstNumber: FIRST_NUMBER },
+  { fixedCount: 0, threadsMax: 3, firstNumber: FIRST_NUMBER },
+  { fixedCount: 1, threadsMax: 1000, firstNumber: FIRST_NUMBER },
+  { fixedCount: 3, threadsMax: 1000, firstNumber: FIRST_NUMBER },
 );
 
-interface ModelThread {
+interface Thread {
   isReady: boolean;
   isRetiring: boolean;
-  /** Given to it, or waiting for it to be ready. */
+  /** Clients that it serves; of one that is not ready, those that are known to wait for it. */
   readonly clients: Set<number>;
 }
 
-/** The world around a pool: does what it decides, and knows what it may decide. */
+/** The world around a pool: does what the pool decides, and checks that it may decide so. */
 class World {
   readonly #options: ThreadPoolOptions;
-  readonly threads = new Map<number, ModelThread>();
-  readonly pool: ThreadPool<number>;
-  /** Clients that are neither served nor refused yet, and where they are. */
-  readonly served = new Map<number, number>();
-  readonly refused = new Set<number>();
-  #connecting: number | undefined;
+  readonly #pool: ThreadPool<number>;
+  readonly #threads = new Map<number, Thread>();
+  /** Clients that have neither a ready thread nor a refusal yet. */
+  readonly #waiting = new Set<number>();
   #clientCount = 0;
-  now = 0;
+  #lastStarted: number | undefined;
+  #isDying = false;
+  #now = 0;
 
   constructor(options: ThreadPoolOptions) {
     this.#options = options;
-    this.pool = new ThreadPool<number>(options, {
-      start: (thread) => this.#start(thread),
-      handOver: (thread, client) => this.#handOver(thread, client),
-      refuse: (client) => this.refused.add(client),
-      retire: (thread) => this.#retire(thread),
-      now: () => this.now,
+    this.#pool = new ThreadPool<number>(options, {
+      start: (number) => this.#start(number),
+      handOver: (number, client) => this.#handOver(number, client),
+      refuse: (client) => this.#refuse(client),
+      retire: (number) => this.#retire(number),
+      now: () => this.#now,
     });
   }
 
-  #start(thread: number): void {
-    const { threads } = this;
-    assert.ok(!threads.has(thread), 'a number is given out once at a time');
-    assert.ok(thread >= FIRST_NUMBER);
-    assert.equal(this.idleThreads().length, 0, 'no thread is started while one is idle');
-    threads.set(thread, { isReady: false, isRetiring: false, clients: new Set() });
-    const { fixedCount, threadsMax } = this.#options;
-    assert.ok(threads.size <= (fixedCount > 0 ? fixedCount : threadsMax));
+  get #isFixed(): boolean {
+    return this.#options.fixedCount > 0;
   }
 
-  #handOver(thread: number, client: number): void {
-    const { isReady, isRetiring, clients } = this.threads.get(thread)!;
+  get #threadsMax(): number {
+    return this.#isFixed ? this.#options.fixedCount : this.#options.threadsMax;
+  }
+
+  get #hasIdle(): boolean {
+    return !this.#isFixed && this.#numbers(({ clients, isRetiring }) => clients.size === 0 && !isRetiring).length > 0;
+  }
+
+  #numbers(isWanted: (thread: Thread) => boolean): number[] {
+    return [...this.#threads].flatMap(([number, thread]) => (isWanted(thread) ? [number] : []));
+  }
+
+  // What the pool decides.
+
+  #start(number: number): void {
+    assert.ok(number >= FIRST_NUMBER && !this.#threads.has(number), 'a number names one thread at a time');
+    assert.ok(!this.#hasIdle, 'no thread is started while one is idle');
+    this.#threads.set(number, { isReady: false, isRetiring: false, clients: new Set() });
+    assert.ok(this.#threads.size <= this.#threadsMax, 'no more threads than there may be');
+    this.#lastStarted = number;
+  }
+
+  #handOver(number: number, client: number): void {
+    const { isReady, isRetiring, clients } = this.#threads.get(number)!;
     assert.ok(isReady && !isRetiring, 'clients go to threads that can serve them');
-    assert.ok(!this.served.has(client), 'a client is handed over once');
+    assert.ok(this.#waiting.delete(client), 'a client is handed over once');
     clients.add(client);
-    this.served.set(client, thread);
-    if (this.#options.fixedCount === 0) assert.equal(clients.size, 1, 'a thread per client');
+    if (!this.#isFixed) assert.equal(clients.size, 1, 'a client has its thread to itself');
   }
 
-  #retire(thread: number): void {
-    const retired = this.threads.get(thread)!;
-    assert.equal(retired.clients.size, 0, 'only an idle thread is retired');
-    assert.equal(this.#options.fixedCount, 0, 'a fixed pool stays');
-    retired.isRetiring = true;
+  #refuse(client: number): void {
+    assert.ok(this.#waiting.delete(client));
+    const isFull = !this.#isFixed && this.#threads.size === this.#threadsMax && !this.#hasIdle;
+    assert.ok(isFull || this.#isDying, 'refused only when all threads are taken, or its own has died');
   }
 
-  idleThreads(): number[] {
-    if (this.#options.fixedCount > 0) return [];
-    return [...this.threads].flatMap(([number, { isReady, isRetiring, clients }]) =>
-      isReady && !isRetiring && clients.size === 0 && !this.#hasWaiting(number) ? [number] : [],
-    );
+  #retire(number: number): void {
+    const thread = this.#threads.get(number)!;
+    assert.ok(!this.#isFixed && thread.clients.size === 0 && !thread.isRetiring, 'only an idle one is retired');
+    thread.isRetiring = true;
   }
 
-  /** Whether a client waits for that thread: those that were given neither a thread nor a refusal. */
-  #hasWaiting(_thread: number): boolean {
-    return this.#clientCount > this.served.size + this.refused.size + this.gone + Number(this.#connecting !== undefined);
+  // What happens.
+
+  happen(event: Event, which: number): void {
+    const pick = (candidates: readonly number[]) => candidates[which % candidates.length];
+    switch (event) {
+      case 'connect':
+        return this.#connect();
+      case 'ready':
+        return this.#ready(pick(this.#numbers(({ isReady }) => !isReady)));
+      case 'leave':
+        return this.#leave(pick(this.#numbers(({ isReady, clients }) => isReady && clients.size > 0)));
+      case 'die':
+        return this.#end(pick([...this.#threads.keys()]));
+      case 'retired':
+        return this.#end(pick(this.#numbers(({ isRetiring }) => isRetiring)));
+      case 'tick':
+        this.#now += which % LONG_MILLIS;
+        return this.#pool.tick();
+    }
   }
 
-  gone = 0;
-
-  connect(): void {
+  #connect(): void {
     const client = this.#clientCount++;
-    this.#connecting = client;
-    const wasIdle = this.idleThreads().length > 0;
-    const couldStart = this.threads.size < this.#options.threadsMax || this.#options.fixedCount > 0;
-    this.pool.assign(client);
-    this.#connecting = undefined;
-    if (this.refused.has(client)) assert.ok(!wasIdle && !couldStart, 'refused only when all threads are taken');
+    this.#waiting.add(client);
+    this.#lastStarted = undefined;
+    this.#pool.assign(client);
+    if (this.#lastStarted !== undefined) this.#threads.get(this.#lastStarted)!.clients.add(client);
+  }
+
+  #ready(number: number | undefined): void {
+    if (number === undefined) return;
+    const thread = this.#threads.get(number)!;
+    thread.isReady = true;
+    thread.clients.clear();
+    this.#pool.ready(number);
+    assert.ok(thread.clients.size > 0, 'a thread is started for a client');
+  }
+
+  #leave(number: number | undefined): void {
+    if (number === undefined) return;
+    const { clients } = this.#threads.get(number)!;
+    clients.delete([...clients][0]!);
+    this.#pool.clientGone(number);
+  }
+
+  #end(number: number | undefined): void {
+    if (number === undefined) return;
+    this.#threads.delete(number);
+    this.#isDying = true;
+    this.#pool.ended(number);
+    this.#isDying = false;
+  }
+
+  /** What is counted, and that nobody is forgotten. */
+  check(): void {
+    const { started, idle } = this.#pool.counts;
+    assert.equal(started, this.#threads.size);
+    assert.deepEqual(new Set(this.#pool.threadNumbers), new Set(this.#threads.keys()));
+    if (!this.#isFixed) {
+      const isIdle = ({ clients, isRetiring }: Thread) => clients.size === 0 && !isRetiring;
+      assert.equal(idle, this.#numbers(isIdle).length);
+    }
+    if (this.#numbers(({ isReady }) => !isReady).length === 0) assert.equal(this.#waiting.size, 0);
+  }
+
+  /** Everybody leaves, and time passes. */
+  settle(): void {
+    for (const number of this.#numbers(({ isReady }) => !isReady)) this.#ready(number);
+    for (const [number, { clients }] of this.#threads) while (clients.size > 0) this.#leave(number);
+    this.#now += LONG_MILLIS;
+    this.#pool.tick();
+    for (const number of this.#numbers(({ isRetiring }) => isRetiring)) this.#end(number);
+    this.check();
+    assert.ok(this.#threads.size <= (this.#isFixed ? this.#options.fixedCount : WARM_THREADS));
   }
 }
+
+test('every client gets a thread of its own, or its place in the pool, whatever happens', () => {
+  fc.assert(
+    fc.property(OPTIONS, EVENTS, (options, events) => {
+      const world = new World(options);
+      for (const [event, which] of events) {
+        world.happen(event, which);
+        world.check();
+      }
+      world.settle();
+    }),
+    { numRuns: 1000 },
+  );
+});
+
+test('a fixed pool spreads its clients, and a client that leaves makes room', () => {
+  const given: [thread: number, client: string][] = [];
+  const pool = new ThreadPool<string>(
+    { fixedCount: 2, threadsMax: 1000, firstNumber: FIRST_NUMBER },
+    {
+      start: () => {},
+      handOver: (thread, client) => given.push([thread, client]),
+      refuse: () => assert.fail('a pool has room for all'),
+      retire: () => assert.fail('a pool stays'),
+      now: () => 0,
+    },
+  );
+  pool.assign('a');
+  pool.assign('b');
+  pool.assign('c');
+  assert.deepEqual(given, [], 'they wait for their threads');
+
+  pool.ready(5);
+  pool.ready(4);
+  assert.deepEqual(given.splice(0), [
+    [5, 'b'],
+    [4, 'a'],
+    [4, 'c'],
+  ]);
+
+  pool.clientGone(4);
+  pool.clientGone(4);
+  pool.assign('d');
+  pool.assign('e');
+  assert.deepEqual(given, [
+    [4, 'd'],
+    [4, 'e'],
+  ]);
+});
