@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { networkInterfaces } from 'node:os';
 import { describe } from 'node:test';
-import { onEveryImplementation, startFor } from './support/implementations.ts';
+import { onEveryImplementation, onEveryMixtureToo, startFor } from './support/implementations.ts';
 import { encodeCommand, RespClient, type Argument } from './support/resp-client.ts';
 import type { ServerProcess } from './support/server-process.ts';
 import { waitUntil } from './support/wait-until.ts';
@@ -41,7 +41,7 @@ describe('connections', () => {
 });
 
 describe('buffers', () => {
-  onEveryImplementation(
+  onEveryMixtureToo(
     'a client that does not read is cut at its output limit',
     async (implementation, context) => {
       const limit = ['--client-output-buffer-limit', 'normal 2mb 0 0'];
@@ -61,7 +61,7 @@ describe('buffers', () => {
     },
   );
 
-  onEveryImplementation(
+  onEveryMixtureToo(
     'a client that reads gets more than the output limit in all',
     async (implementation, context) => {
       const limit = ['--client-output-buffer-limit', 'normal 8mb 0 0'];
@@ -76,7 +76,7 @@ describe('buffers', () => {
     },
   );
 
-  onEveryImplementation(
+  onEveryMixtureToo(
     'a command longer than the query buffer limit closes its client',
     async (implementation, context) => {
       const args = ['--client-query-buffer-limit', '1mb'];
@@ -94,7 +94,7 @@ describe('buffers', () => {
     },
   );
 
-  onEveryImplementation(
+  onEveryMixtureToo(
     'a bulk string above proto-max-bulk-len is a protocol error',
     async (implementation, context) => {
       const server = await startFor(context, implementation, { args: ['--proto-max-bulk-len', '1mb'] });

@@ -4,7 +4,7 @@ import { existsSync, statSync } from 'node:fs';
 import { networkInterfaces } from 'node:os';
 import { join } from 'node:path';
 import { describe } from 'node:test';
-import { onEveryImplementation, startFor } from './support/implementations.ts';
+import { onEveryImplementation, onEveryMixtureToo, startFor } from './support/implementations.ts';
 import { RespClient } from './support/resp-client.ts';
 import { waitUntil } from './support/wait-until.ts';
 
@@ -119,7 +119,7 @@ describe('the end', () => {
     client.close();
   });
 
-  onEveryImplementation(
+  onEveryMixtureToo(
     'a client that resets its connection leaves nothing behind',
     async (implementation, context) => {
       const server = await startFor(context, implementation);

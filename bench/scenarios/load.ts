@@ -32,6 +32,7 @@ export async function runLoadScenario(
 async function measure(variant: Variant, keysCount: number): Promise<LoadFigures> {
   return withServer(variant, {}, async (server) => {
     const probe = startProbe(server.port);
+    await probe.ready;
     if (!probe.isPreferred) {
       console.log('note: the prober may not raise its priority; long waits may be its own');
     }

@@ -99,6 +99,7 @@ async function measure(variant: Variant, kind: Kind, options: SaveOptions): Prom
 
 async function runWindow(server: RunningServer, options: SaveOptions): Promise<Window> {
   const probe = startProbe(server.port);
+  await probe.ready;
   const result = await options.generator.run({
     port: server.port,
     test: 'set',

@@ -115,8 +115,8 @@ export function comparisonText(comparison: Comparison): string {
     footprintsText(comparison),
     pausesText(comparison),
   ];
-  const notes = gaps.map(({ server, what, message }) => `not measured: ${server}, ${what}: ${message}\n`);
-  return [...parts, ...notes].join('');
+  const notes = gaps.map(({ server, what, message }) => `not measured: ${server}, ${what}: ${message}`);
+  return [...parts, ...notes].filter((part) => part !== '').join('\n') + '\n';
 }
 
 function measured({ servers }: Comparison): readonly ServerFacts[] {

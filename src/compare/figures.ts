@@ -30,7 +30,7 @@ export interface Cell extends Setting {
   readonly cpuMicros: number;
   /** Of all rounds together, at `PERCENTS`; a batch of `pipeline` commands is one sample. */
   readonly latencyMillis: readonly number[];
-  /** Share of the time for which the busiest thread of the load had work: near 1, the load is the limit. */
+  /** CPU time of the load as a share of what its threads can use at most: near 1, the load is the limit. */
   readonly loadBusyShare: number;
 }
 

@@ -146,7 +146,6 @@ function report(message: LoadReport): void {
 async function runAll(clients: readonly LoadClient[], run: LoadRun): Promise<void> {
   const state = new RunState(run);
   const begin = performance.now();
-  const loopBefore = performance.eventLoopUtilization();
   const counts = await Promise.all(clients.map((client) => client.run(state)));
   const seconds = (performance.now() - begin) / 1000;
   report({
@@ -154,7 +153,6 @@ async function runAll(clients: readonly LoadClient[], run: LoadRun): Promise<voi
     requestsCount: counts.reduce((sum, count) => sum + count, 0),
     seconds,
     histogram: state.histogram,
-    busyShare: performance.eventLoopUtilization(loopBefore).utilization,
   });
 }
 

@@ -33,7 +33,7 @@ export interface LoadFigures {
   readonly requestsPerSecond: number;
   /** Nanoseconds from the sending of a batch to its last reply. */
   readonly histogram: RecordableHistogram;
-  /** Share of the time for which the busiest thread of the load was busy: near 1, the load is the limit. */
+  /** CPU time of the load as a share of what its threads can use at most: near 1, the load is the limit. */
   readonly busyShare: number;
 }
 
@@ -52,7 +52,6 @@ export type LoadReport =
       readonly requestsCount: number;
       readonly seconds: number;
       readonly histogram: RecordableHistogram;
-      readonly busyShare: number;
     };
 
 /** A server that has not answered for so long will not. */
@@ -86,6 +85,7 @@ export class LoadClients {
   }
 
   async run(run: LoadRun): Promise<LoadFigures> {
+    const cpuBefore = process.cpuUsage();
     const perThread = shares(run.requestsMax ?? 0, this.#threads.length);
     const millisMax = run.millisMax === undefined ? undefined : run.millisMax + ANSWER_MILLIS_MAX;
     const reports = this.#threads.map((thread, index) => {
@@ -95,14 +95,17 @@ export class LoadClients {
     });
     const ran = (await Promise.all(reports)).filter((report): report is Ran => report.kind === 'ran');
 
+    const { user, system } = process.cpuUsage(cpuBefore);
+    const seconds = Math.max(...ran.map((part) => part.seconds));
+
     const histogram = createHistogram();
     for (const part of ran) histogram.add(part.histogram);
     const requestsCount = ran.reduce((sum, part) => sum + part.requestsCount, 0);
     return {
       requestsCount,
-      requestsPerSecond: requestsCount / Math.max(...ran.map(({ seconds }) => seconds)),
+      requestsPerSecond: requestsCount / seconds,
       histogram,
-      busyShare: Math.max(...ran.map(({ busyShare }) => busyShare)),
+      busyShare: (user + system) / 1e6 / (seconds * this.#threads.length),
     };
   }
 

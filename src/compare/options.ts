@@ -52,7 +52,7 @@ const FULL: Defaults = {
   millis: '700',
   keys: '10000',
   saveKeys: '1000000',
-  warmCommandsCount: 5000,
+  warmCommandsCount: 10_000,
   warmMillisMax: 15_000,
   saveMillis: 4000,
 };
@@ -68,8 +68,8 @@ const QUICK: Defaults = {
   keys: '2000',
   saveKeys: '100000',
   warmCommandsCount: 2000,
-  warmMillisMax: 1000,
-  saveMillis: 1000,
+  warmMillisMax: 700,
+  saveMillis: 800,
 };
 
 const OUT = 'redis-clone-ts-compare.html';
@@ -78,7 +78,7 @@ export const COMPARE_HELP = `redis-clone-ts compare [options]
 
 Runs the event loop, a thread per client, a pool of two threads and a real Redis (when redis-server is
 installed) under the same load on this machine, in turn, and writes a page with charts.
-Everything takes some twenty minutes on two cores.
+Everything takes some thirty minutes on two cores.
 
   --quick           less than a minute: fewer cases, short runs, rough figures
   --out FILE        the page [${OUT}]

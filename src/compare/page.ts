@@ -82,6 +82,8 @@ interface Chart {
 }
 
 const HEIGHT_PIXELS = 300;
+/** Values further apart than this are shown on a logarithmic scale. */
+const WIDE_RATIO = 15;
 const MEBIBYTE = 1024 * 1024;
 
 const comparison = JSON.parse(element('figures').textContent ?? '') as Comparison;
@@ -171,6 +173,16 @@ function byClients(id: string, yTitle: string, valueOf: (cell: Cell) => number):
   };
 }
 
+/** Beside a value that is many times as high, small ones could not be told apart. */
+function logIfWide(chart: Chart): Chart {
+  const values = positiveValues(chart);
+  return { ...chart, isLog: Math.max(...values) > WIDE_RATIO * Math.min(...values) };
+}
+
+function positiveValues({ lines }: Chart): number[] {
+  return lines.flatMap(({ values }) => values).filter((value): value is number => (value ?? 0) > 0);
+}
+
 function latencyChart(): Chart {
   const x = comparison.percents.map((_, index) => index);
   return {
@@ -249,7 +261,7 @@ function pauseChart(): Chart {
 function charts(): Chart[] {
   return [
     byClients('throughput', 'commands per second', (cell) => cell.requestsPerSecond),
-    byClients('cpu', 'microseconds of CPU per command', (cell) => cell.cpuMicros),
+    logIfWide(byClients('cpu', 'microseconds of CPU per command', (cell) => cell.cpuMicros)),
     latencyChart(),
     footprintChart('memory', 'MiB resident', 'residentBytes', MEBIBYTE),
     footprintChart('threads', 'threads', 'threads', 1),
@@ -348,9 +360,9 @@ function fromZero(_: Plot, __: number, most: number): [number, number] {
 }
 
 /** Whole powers of ten around all values; bars of a single probe must show, so they begin below one. */
-function logRange({ lines, isBars }: Chart): () => [number, number] {
-  const values = lines.flatMap((line) => line.values).filter((value): value is number => (value ?? 0) > 0);
-  const low = isBars ? 0.5 : 10 ** Math.floor(Math.log10(Math.min(...values)));
+function logRange(chart: Chart): () => [number, number] {
+  const values = positiveValues(chart);
+  const low = chart.isBars ? 0.5 : 10 ** Math.floor(Math.log10(Math.min(...values)));
   const high = 10 ** Math.ceil(Math.log10(Math.max(...values)));
   return () => [low, Math.max(high, low * 10)];
 }

@@ -75,6 +75,7 @@ async function measureWindow(
   options: CompareOptions,
 ): Promise<WaitHistogram> {
   const probe = startProbe(server.port);
+  await probe.ready;
   const load = await clients.run({ ...loadRun(options), millisMax: options.saveMillis });
   const probed = await probe.finish();
   const micros = sortedMicros(probed);

@@ -9,6 +9,8 @@ const PRIORITY = -10;
 export interface Probe {
   /** Whether it goes before other processes: if not, long waits may be its own. */
   readonly isPreferred: boolean;
+  /** Resolves when samples are being taken. */
+  readonly ready: Promise<void>;
   /** Ends it; its samples. */
   readonly finish: () => Promise<ProbeResult>;
 }
@@ -18,6 +20,7 @@ export function startProbe(port: number): Probe {
   const prober = startWorker<ProbeJob, ProbeResult>(new URL('./prober.js', import.meta.url), job);
   return {
     isPreferred: prefer(prober.pid),
+    ready: prober.ready,
     finish: () => {
       prober.finish();
       return prober.result;

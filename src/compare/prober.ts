@@ -1,7 +1,7 @@
 /** Sends PING, GET and SET in turn, one at a time, and keeps how long each took; a process of its own. */
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { workerAnswer, workerJob } from './worker-process.ts';
+import { workerAnswer, workerJob, workerReady } from './worker-process.ts';
 import { encodeCommand, RespConnection } from './resp.ts';
 
 export interface ProbeJob {
@@ -36,6 +36,7 @@ async function probe(job: ProbeJob, finished: Promise<void>): Promise<ProbeResul
     await sleep(job.intervalMillis);
   }
 
+  workerReady();
   ownDelay.enable();
   for (let turn = 0; running; turn++) {
     const request = requests[turn % requests.length];

@@ -21,7 +21,7 @@ export const REPORT_STYLE = `
   h3 { font-size: 17px; margin: 0 0 10px; }
   p { max-width: 76ch; margin: 8px 0; }
   ul { max-width: 84ch; padding-left: 22px; margin: 8px 0; }
-  code { font: 0.9em ui-monospace, monospace; }
+  code { font: 0.9em ui-monospace, monospace; white-space: nowrap; }
   .meta, figcaption, .soft { color: var(--ink-soft); }
   .note { background: var(--warn); border-radius: 8px; padding: 10px 14px; max-width: none; }
   .scroll { overflow-x: auto; }

@@ -6,6 +6,7 @@ import { REPORT_STYLE } from './report-style.ts';
 import { takeaways } from './takeaways.ts';
 import { fixed } from './terminal.ts';
 
+const require = createRequire(import.meta.url);
 const MEBIBYTE = 1024 * 1024;
 
 /** A picture, and how to read it. */
@@ -30,9 +31,10 @@ const FIGURES: readonly Figure[] = [
     title: 'CPU per command',
     caption:
       'Lower is better; all threads of the server counted. This figure depends least on what else the ' +
-      'machine does. It falls with more clients and more pipelining, because one wake-up then serves ' +
-      'several commands. What a thread costs more than the event loop is the price of locks and of ' +
-      'changing between threads.',
+      'machine does. An event loop falls with more clients and with pipelining, because one wake-up then ' +
+      'serves several commands. What a thread costs more is the price of locks, of changing between ' +
+      'threads, and of code that each must compile. Where the servers lie far apart, the scale is ' +
+      'logarithmic.',
   },
   {
     id: 'latency',
@@ -81,7 +83,7 @@ export function reportHtml(comparison: Comparison): string {
   content="default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data:">
 <link rel="icon" href="data:,">
 <title>${escapeHtml(program.name)}: architectures compared</title>
-<style>${chartLibrary('uPlot.min.css')}</style>
+<style>${installedText(require.resolve('uplot/dist/uPlot.min.css'))}</style>
 <style>${REPORT_STYLE}</style>
 </head>
 <body>
@@ -109,7 +111,7 @@ ${method(comparison)}
 <div class="scroll">${footprintsTable(comparison)}</div></details>
 </main>
 <script type="application/json" id="figures">${scriptJson(comparison)}</script>
-<script>${chartLibrary('uPlot.iife.min.js')}</script>
+<script>${installedText(require.resolve('uplot/dist/uPlot.iife.min.js'))}</script>
 <script type="module">${pageScript()}</script>
 </body>
 </html>
@@ -121,9 +123,9 @@ function scriptJson(value: unknown): string {
   return JSON.stringify(value).replaceAll('<', '\\u003c');
 }
 
-/** A file of uPlot, as it was installed with this program. */
-function chartLibrary(file: string): string {
-  return readFileSync(createRequire(import.meta.url).resolve(`uplot/dist/${file}`), 'utf8').trim();
+/** A file of a package that was installed with this program. */
+function installedText(path: string): string {
+  return readFileSync(path, 'utf8').trim();
 }
 
 /** page.ts as it was compiled, less its pointer to a source map that the reader does not have. */
@@ -143,7 +145,9 @@ export function escapeHtml(text: string): string {
 function introduction({ program, date, quick, machine }: Comparison): string {
   const facts = Object.entries(machine).map(([name, value]) => `${escapeHtml(name)} ${escapeHtml(value)}`);
   const hurry = quick
-    ? `<p class="note">Made with <code>--quick</code>: short runs, so take the figures for rough ones.</p>`
+    ? `<p class="note">Made with <code>--quick</code>: short runs, so take the figures for rough ones. Every
+new thread first has to compile its own copy of the code: where each client has a thread, much of what you see
+is that.</p>`
     : '';
   return `<h1>Two architectures for one server</h1>
 <p>A server that keeps its data in memory can serve its clients from <b>one event loop</b>, or give
@@ -189,8 +193,9 @@ function glanceTable(): string {
 <th>half of all<br>within</th><th>99 %<br>within</th><th>99.9 %<br>within</th>
 <th>memory</th><th>threads</th><th>load<br>busy</th></tr></thead>
 <tbody id="glance"></tbody></table></div>
-<p class="soft">“Load busy” is how busy the load generator was. Near 100 % it could send no more, and the
-throughput is its limit rather than the server's; CPU per command still tells the servers apart.</p>`;
+<p class="soft">“Load busy” is how much of its share of the cores the load generator used. Near 100 %
+it could send no more, and the throughput is its limit rather than the server's; CPU per command still tells
+the servers apart.</p>`;
 }
 
 function figureHtml({ id, title, caption, isWide }: Figure): string {
@@ -234,8 +239,8 @@ also delays the question after it, and waits that a steady stream of questions w
 rarely.</p>
 <p>Load and servers share the cores. On a machine with few of them a server with many threads cannot be faster
 than one with a single thread; what can be seen there is what it costs. Clients connect and send
-${plan.warmCommands.toLocaleString('en')} commands each (for ${plan.warmMillisMax / 1000} s at most) before they are
-measured, for a new thread begins with code that is not compiled yet. For BGSAVE each server held
+${plan.warmCommands.toLocaleString('en')} commands each (for ${plan.warmMillisMax / 1000} s at most) before
+they are measured, for a new thread begins with code that is not compiled yet. For BGSAVE each server held
 ${plan.saveKeys.toLocaleString('en')} keys. The append-only file is rewritten between runs only.</p>`;
 }
 

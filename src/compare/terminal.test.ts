@@ -16,7 +16,6 @@ test('a table aligns words to the left and numbers to the right', () => {
     '----  -----  -----',
     'a         5  12',
     'long   1234  none',
-    '',
   ];
   assert.equal(tableText('Title', rows), expected.join('\n'));
 });

@@ -3,7 +3,7 @@
 /** A line of a table; all lines of one table have the same columns. */
 export type Row = Readonly<Record<string, string | number>>;
 
-/** Rows under a heading, numbers right-aligned. */
+/** Rows under a heading, numbers right-aligned; a blank line before, no end of line after. */
 export function tableText(title: string, rows: readonly Row[]): string {
   const columns = Object.keys(rows[0] ?? {});
   const widths = columns.map((name) => Math.max(name.length, ...rows.map((row) => `${row[name]}`.length)));
@@ -23,12 +23,11 @@ export function tableText(title: string, rows: readonly Row[]): string {
     line(columns),
     widths.map((width) => '-'.repeat(width)).join('  '),
     ...rows.map((row) => line(columns.map((name) => row[name] ?? ''))),
-    '',
   ].join('\n');
 }
 
 export function printTable(title: string, rows: readonly Row[]): void {
-  process.stdout.write(tableText(title, rows));
+  console.log(tableText(title, rows));
 }
 
 /** Says on standard error what is being measured, so that standard output stays the report. */

@@ -17,7 +17,7 @@ const NANOS_PER_MILLI = 1e6;
 /** A server that has just started is warmed by a few clients with as much as this many would send. */
 const WARM_CLIENTS = 4;
 const WARM_CLIENTS_WORTH = 50;
-const WARM_PIPELINE = 16;
+const WARM_PIPELINES = [16, 1];
 /** Connecting and warming up take about this long, for the progress bar. */
 const WARM_MILLIS = 1000;
 /** Between runs the file is rewritten when it has grown to this. */
@@ -118,16 +118,19 @@ class Grid {
     }
   }
 
+  /** Both with and without pipelining: they do not run the same code. */
   async #warmClients(clients: LoadClients, clientsCount: number): Promise<void> {
     const { keysCount, readsPercents, warmCommandsCount, warmMillisMax } = this.#options;
-    await clients.run({
-      commands: commandsOf(readsPercents[0] ?? 50),
-      pipeline: WARM_PIPELINE,
-      valueBytes: this.#stage.valueBytes,
-      keysCount,
-      requestsMax: clientsCount * warmCommandsCount,
-      millisMax: warmMillisMax,
-    });
+    for (const pipeline of WARM_PIPELINES) {
+      await clients.run({
+        commands: commandsOf(readsPercents[0] ?? 50),
+        pipeline,
+        valueBytes: this.#stage.valueBytes,
+        keysCount,
+        requestsMax: (clientsCount * warmCommandsCount) / WARM_PIPELINES.length,
+        millisMax: warmMillisMax / WARM_PIPELINES.length,
+      });
+    }
   }
 
   async #measureClients(clients: number): Promise<void> {
@@ -223,7 +226,7 @@ class Grid {
 }
 
 export function describeSetting({ clients, pipeline, readsPercent, valueBytes, log }: Setting): string {
-  return `${clients} clients, -P ${pipeline}, ${readsPercent} % GET, ${valueBytes} bytes, AOF ${log}`;
+  return `${clients} client${clients === 1 ? '' : 's'}, -P ${pipeline}, ${readsPercent} % GET, ${valueBytes} bytes, AOF ${log}`;
 }
 
 /** GET and SET in their shares. */

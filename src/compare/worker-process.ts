@@ -2,7 +2,12 @@
 import { fork } from 'node:child_process';
 import { basename } from 'node:path';
 
+/** What a worker says when it has set up what it needs, if it says so at all. */
+const READY = 'ready';
+
 export interface WorkerProcess<Result> {
+  /** Resolves when the worker has called `workerReady`; rejects when it ends before. */
+  readonly ready: Promise<void>;
   /** Its answer; rejects when it ends without one. */
   readonly result: Promise<Result>;
   readonly pid: number;
@@ -13,17 +18,23 @@ export interface WorkerProcess<Result> {
 /** Starts a script that gets `job` and sends one answer. */
 export function startWorker<Job extends object, Result>(script: URL, job: Job): WorkerProcess<Result> {
   const child = fork(script, { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
-  const result = new Promise<Result>((resolve, reject) => {
-    child.once('message', (message) => resolve(message as Result));
-    child.once('error', reject);
-    child.once('exit', (code) =>
-      reject(new Error(`${basename(script.pathname)} ended with ${code} before it answered`)),
-    );
-  });
-  // It may fail long before anyone awaits it; the failure is reported there.
-  result.catch(() => undefined);
+  const next = <T>(isMeant: (message: unknown) => boolean): Promise<T> => {
+    const promise = new Promise<T>((resolve, reject) => {
+      child.on('message', (message) => isMeant(message) && resolve(message as T));
+      child.once('error', reject);
+      child.once('exit', (code) =>
+        reject(new Error(`${basename(script.pathname)} ended with ${code} before it answered`)),
+      );
+    });
+    // It may fail long before anyone awaits it, or be awaited never; the failure is reported where it is.
+    promise.catch(() => undefined);
+    return promise;
+  };
+  const ready = next<void>((message) => message === READY);
+  const result = next<Result>((message) => message !== READY);
   child.send(job);
   return {
+    ready,
     result,
     pid: child.pid ?? 0,
     finish: () => {
@@ -41,6 +52,11 @@ export function workerJob<Job>(): Promise<{ readonly job: Job; readonly finished
       resolve({ job: job as Job, finished });
     });
   });
+}
+
+/** Says that the worker has set up what it needs. */
+export function workerReady(): void {
+  process.send?.(READY);
 }
 
 /** Ends the worker with its answer. */

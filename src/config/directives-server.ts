@@ -28,7 +28,7 @@ export const SERVER_DIRECTIVES = {
     names: ['eventloop', 'threaded'],
     immutable: true,
     common: true,
-    summary: 'one event loop for all clients; threaded is not available in this version',
+    summary: 'one event loop for all clients, or threaded: threads that share the data, one for each client',
   },
   io: {
     group: 'server',
@@ -46,7 +46,7 @@ export const SERVER_DIRECTIVES = {
     min: 0,
     max: 1024,
     immutable: true,
-    summary: 'serving threads in threaded mode; 0 means one per client',
+    summary: 'threads that serve all clients in threaded mode; 0 means one for each client',
   },
   'max-threads': {
     group: 'server',
@@ -55,7 +55,7 @@ export const SERVER_DIRECTIVES = {
     min: 1,
     max: 10000,
     immutable: true,
-    summary: 'most serving threads that threaded mode starts',
+    summary: 'most threads that threaded mode starts for clients; more clients are refused',
   },
 
   // Network.

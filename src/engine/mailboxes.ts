@@ -7,7 +7,7 @@ import type { Arena, Ref } from '../memory/arena.ts';
 import type { Allocator } from '../memory/allocator.ts';
 import { CONTROL_ROOT_MAILBOXES } from '../memory/control-block.ts';
 import { clearWords, getDouble, getWord, setDouble, setWord } from '../memory/struct.ts';
-import { STATE_THREAD_EVENTS, STATE_THREAD_MAIL, THREADS_MAX } from './shared-state.ts';
+import { STATE_THREAD_EVENTS, STATE_THREAD_MAIL, STATE_THREAD_POLLS, THREADS_MAX } from './shared-state.ts';
 
 /** End the client's connection. */
 export const MAIL_KILL = 1;
@@ -95,9 +95,21 @@ export class Mailboxes {
     return mail;
   }
 
-  /** Registers how a thread is woken: an event descriptor, or 0 when it waits for its mail word. */
-  setEventDescriptor(thread: number, descriptor: number): void {
+  /**
+   * Registers how a thread is woken: an event descriptor, or 0 when it waits for its mail word; and the
+   * descriptor of what it waits with.
+   */
+  setEventDescriptor(thread: number, descriptor: number, pollDescriptor: number): void {
     this.#arena.control[STATE_THREAD_EVENTS + thread] = descriptor;
+    this.#arena.control[STATE_THREAD_POLLS + thread] = pollDescriptor;
+  }
+
+  /** The descriptors that a thread has registered and, as it died, not closed. They are forgotten. */
+  takeDescriptors(thread: number): number[] {
+    const { control } = this.#arena;
+    const found = [control[STATE_THREAD_EVENTS + thread]!, control[STATE_THREAD_POLLS + thread]!];
+    this.setEventDescriptor(thread, 0, 0);
+    return found.filter((descriptor) => descriptor !== 0);
   }
 
   /** Wakes a thread. `signal` writes to an event descriptor. No lock needed. */

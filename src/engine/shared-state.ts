@@ -35,4 +35,6 @@ export const STATE_STARTUP_BYTES = DOUBLES + 3;
 /** By thread: its event descriptor, and the word that is notified when it has mail (atomic). */
 export const STATE_THREAD_EVENTS = CONTROL_ENGINE + 64;
 export const STATE_THREAD_MAIL = CONTROL_ENGINE + 64 + 4096;
+/** By thread: what else it has open for itself, for who cleans up after it. 0 = nothing. */
+export const STATE_THREAD_POLLS = CONTROL_ENGINE + 64 + 2 * 4096;
 export const THREADS_MAX = 4096;

@@ -51,5 +51,5 @@ export const CONTROL_MUTEX = 512;
 // The append-only file's own mutex: words 576 – 607.
 export const CONTROL_LOG_MUTEX = 576;
 
-// Engine state: words 1024 – 10,239, named in engine/shared-state.ts.
+// Engine state: words 1024 – 13,375, named in engine/shared-state.ts.
 export const CONTROL_ENGINE = 1024;

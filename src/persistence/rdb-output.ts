@@ -130,10 +130,11 @@ export class RdbOutput {
   writeMillis(millis: number): void {
     this.#reserve(8);
     const buffer = this.#buffer;
+    // The latest time, 2^63 - 1, is 2^63 as a number.
+    const isLatest = millis >= 2 ** 63;
     const high = Math.floor(millis / 2 ** 32);
-    buffer.writeUInt32LE(millis - high * 2 ** 32, this.#position);
-    // A time of 2^63 is what the largest int64 was rounded to.
-    buffer.writeInt32LE(Math.min(high, 0x7fff_ffff), this.#position + 4);
+    buffer.writeUInt32LE(isLatest ? 0xffff_ffff : millis - high * 2 ** 32, this.#position);
+    buffer.writeInt32LE(isLatest ? 0x7fff_ffff : high, this.#position + 4);
     this.#position += 8;
   }
 

@@ -28,6 +28,9 @@ export const INCREMENTAL_SYNC_BYTES = 4 * 1024 * 1024;
 /** Smaller writes are collected up to this size. */
 const BUFFER_BYTES = 256 * 1024;
 
+/** Calls `replace`, at once, or does not. */
+export type DecideToReplace = (replace: () => void) => void;
+
 export class SnapshotFile {
   readonly #disk: Disk;
   readonly #directory: string;
@@ -63,15 +66,24 @@ export class SnapshotFile {
     });
   }
 
-  /** Completes the file and gives it its name, in place of a file that has it. */
-  finish(finalName: string): void {
+  /**
+   * Completes the file and gives it its name, in place of a file that has it. `decide` may still be against
+   * it; then the file is discarded, and the result false.
+   */
+  finish(finalName: string, decide: DecideToReplace = (replace) => replace()): boolean {
+    let isReplaced = false;
     this.#orDiscard(() => {
       this.#flush();
       this.#disk.fsync(this.#descriptor());
       this.#close();
-      this.#disk.rename(this.#temporaryPath, join(this.#directory, finalName));
+      decide(() => {
+        this.#disk.rename(this.#temporaryPath, join(this.#directory, finalName));
+        isReplaced = true;
+      });
     });
-    this.#disk.syncDirectory(this.#directory);
+    if (isReplaced) this.#disk.syncDirectory(this.#directory);
+    else this.discard();
+    return isReplaced;
   }
 
   /** Gives up, unless all is done: closes and removes the temporary file, as far as that can be done. */

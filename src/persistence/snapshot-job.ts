@@ -9,7 +9,7 @@ import type { RewritePlan } from './append-only-log.ts';
 import { DiskError, type Disk } from './disk.ts';
 import type { AccessFacts } from './snapshot-entry.ts';
 import { createSnapshotSink, type SnapshotFormat } from './snapshot-format.ts';
-import { SnapshotFile } from './snapshot-file.ts';
+import { SnapshotFile, type DecideToReplace } from './snapshot-file.ts';
 import type { SnapshotFacts, SnapshotSink } from './snapshot-sink.ts';
 
 /** Where a snapshot goes, and how it is written. */
@@ -53,11 +53,15 @@ export interface JobOutcome {
 /** How the walk over the keyspace is run: the caller knows locks and pace. */
 export type WalkKeyspace = (sink: SnapshotSink) => { readonly keyCount: number; readonly isAborted: boolean };
 
-/** Writes a snapshot into a file. Throws DiskError; then the old file is still there. */
+/**
+ * Writes a snapshot into a file. Throws DiskError; then the old file is still there.
+ * @param decide at the last moment, whether it takes the place of the old one
+ */
 export function writeSnapshot(
   disk: Disk,
   target: SnapshotTarget,
   walk: WalkKeyspace,
+  decide?: DecideToReplace,
 ): { readonly keyCount: number; readonly byteCount: number; readonly isAborted: boolean } {
   const { directory, temporaryName, finalName, syncEveryBytes } = target;
   const file = new SnapshotFile(disk, { directory, temporaryName, syncEveryBytes });
@@ -68,24 +72,28 @@ export function writeSnapshot(
     });
     const { keyCount, isAborted } = walk(sink);
     if (isAborted) file.discard();
-    else file.finish(finalName);
-    return { keyCount, byteCount: file.byteCount, isAborted };
+    const isDone = !isAborted && file.finish(finalName, decide);
+    return { keyCount, byteCount: file.byteCount, isAborted: !isDone };
   } catch (error) {
     file.discard();
     throw error;
   }
 }
 
-export function runSnapshotJob(
-  job: SnapshotJob,
-  { disk, log, walk }: { readonly disk: Disk; readonly log: Log; readonly walk: WalkKeyspace },
-): JobOutcome {
+export interface SnapshotJobParts {
+  readonly disk: Disk;
+  readonly log: Log;
+  readonly walk: WalkKeyspace;
+  readonly decide?: DecideToReplace;
+}
+
+export function runSnapshotJob(job: SnapshotJob, { disk, log, walk, decide }: SnapshotJobParts): JobOutcome {
   const kind = job.rewrite === undefined ? 'save' : 'rewrite';
   const what = kind === 'save' ? 'Background saving' : 'Background AOF rewrite';
   const startedAt = performance.now();
   log.notice(`${what} started, job ${job.id}: ${job.facts.keyCount} keys to ${job.target.finalName}`);
   try {
-    const { keyCount, byteCount, isAborted } = writeSnapshot(disk, job.target, walk);
+    const { keyCount, byteCount, isAborted } = writeSnapshot(disk, job.target, walk, decide);
     if (isAborted) {
       log.warning(`${what} aborted, job ${job.id}`);
       return { kind, result: 'aborted', manifest: undefined };

@@ -88,7 +88,7 @@ export class EpollServer implements Transport {
     this.#events = libc.createEventBuffer(EVENTS_PER_WAKE_UP);
     this.#read = libc.allocate(READ_BUFFER_BYTES);
     libc.watch(this.#epoll, this.#wakeDescriptor, EPOLLIN);
-    parts.mailboxes.setEventDescriptor(parts.threadNumber, this.#wakeDescriptor);
+    parts.mailboxes.setEventDescriptor(parts.threadNumber, this.#wakeDescriptor, this.#epoll);
   }
 
   /** Connections are not served here but given away. */
@@ -419,7 +419,7 @@ export class EpollServer implements Transport {
   /** Gives the loop's own descriptors back. */
   dispose(): void {
     this.stopListening();
-    this.#parts.mailboxes.setEventDescriptor(this.#parts.threadNumber, 0);
+    this.#parts.mailboxes.setEventDescriptor(this.#parts.threadNumber, 0, 0);
     this.#libc.close(this.#wakeDescriptor);
     this.#libc.close(this.#epoll);
   }

@@ -24,7 +24,7 @@ export interface KeeperParts<Client> {
   readonly handOver: (thread: number, client: Client) => void;
   /** Sends a last line and closes. */
   readonly refuse: (client: Client, line: string) => void;
-  /** Closes what is left of a connection whose thread has died. */
+  /** Closes a descriptor that a thread which has died left open: a connection's, or one of its own. */
   readonly abandon: (descriptor: number) => void;
 }
 
@@ -69,19 +69,22 @@ export class Keeper<Client> {
     const { mutex, mailboxes, clientTable, keyspace } = this.#parts;
     const descriptors = mutex.hold(() => {
       keyspace.enter(this.#parts.clock.wallMillis());
-      while (mailboxes.take(thread) !== undefined);
-      mailboxes.setEventDescriptor(thread, 0);
+      const unclosed = mailboxes.takeDescriptors(thread);
+      // What was given to it and not adopted yet goes with it.
+      for (let mail = mailboxes.take(thread); mail !== undefined; mail = mailboxes.take(thread)) {
+        if (mail.kind === MAIL_ADOPT) unclosed.push(mail.value);
+      }
       const records: Ref[] = [];
       clientTable.forEach((record) => {
         if (clientTable.get(record, CLIENT_THREAD) === thread) records.push(record);
       });
-      return records.map((record) => {
+      for (const record of records) {
         const marker = clientTable.get(record, CLIENT_WATCH_MARKER);
         if (marker !== 0) keyspace.watches.freeMarker(marker);
-        const descriptor = clientTable.get(record, CLIENT_DESCRIPTOR);
+        unclosed.push(clientTable.get(record, CLIENT_DESCRIPTOR));
         clientTable.remove(record);
-        return descriptor;
-      });
+      }
+      return unclosed;
     });
     for (const descriptor of descriptors) this.#abandon(descriptor);
     this.pool.ended(thread);

@@ -14,6 +14,7 @@ import { CONTROL_CONFIG_VERSION } from '../memory/control-block.ts';
 import { attempt } from '../persistence/disk.ts';
 import { nodeDisk } from '../persistence/node-disk.ts';
 import { ABORT_JOB, ABORT_NONE, ABORT_THREAD } from '../persistence/persistence-state.ts';
+import type { DecideToReplace } from '../persistence/snapshot-file.ts';
 import { runSnapshotJob, type JobOutcome, type SnapshotJob } from '../persistence/snapshot-job.ts';
 import { SnapshotQueue } from '../persistence/snapshot-queue.ts';
 import type { SnapshotSink } from '../persistence/snapshot-sink.ts';
@@ -87,7 +88,12 @@ class PersistenceThread {
     const { log, mutex, persistenceState: state, mailboxes } = this.#parts;
     this.#nextProgress = performance.now() + PROGRESS_INTERVAL_MILLIS;
     const walk = (sink: SnapshotSink) => this.#walk(job, sink);
-    const outcome: JobOutcome = runSnapshotJob(job, { disk: nodeDisk, log, walk });
+    // Whoever has ended the job, under the lock, may have put a younger file in that place.
+    const decide: DecideToReplace = (replace) =>
+      mutex.hold(() => {
+        if (state.abortion === ABORT_NONE) replace();
+      });
+    const outcome: JobOutcome = runSnapshotJob(job, { disk: nodeDisk, log, walk, decide });
     mutex.hold(() => {
       this.#keyspace.enter(systemClock.wallMillis());
       state.finishJob(JSON.stringify(outcome));

@@ -13,7 +13,6 @@ import { SNAPSHOT_FAILED, appendOnlyFileFailed } from '../commands/errors.ts';
 import type { JobStart, PersistenceService, RestoreFailure } from '../commands/services.ts';
 import type { DirectiveName } from '../config/directives.ts';
 import type { AppendOnlyFigures, PersistenceFigures } from '../engine/info.ts';
-import { publishConfig } from '../engine/config-sharing.ts';
 import { MAIL_ATTEND } from '../engine/mailboxes.ts';
 import { STATE_WRITES_REFUSED } from '../engine/shared-state.ts';
 import type { Database } from '../keyspace/database.ts';
@@ -49,8 +48,11 @@ const MINUTE_MILLIS = 60_000;
 const REPAIR_MILLIS_MIN = 1000;
 const REPAIR_MILLIS_MAX = 60_000;
 
-/** Files under way: `temp-PID.json`, `temp-PID.rdb`, and the base of a rewrite. */
-const TEMPORARY_NAME = /^temp-(\d+\.(json|rdb)|rewriteaof-bg-\d+\.aof)$/;
+/**
+ * Files under way: `temp-PID.json`, `temp-PID.rdb`, the same with `-now` for those that everybody waits for (a
+ * job that was told to end may still have its own open then), and the base of a rewrite.
+ */
+const TEMPORARY_NAME = /^temp-(\d+(-now)?\.(json|rdb)|rewriteaof-bg-\d+\.aof)$/;
 /**
  * The data directory's lock is the keeper's (figure `directoryLock`). Another thread that needs it first sees
  * that it can be had, and leaves it to the keeper.
@@ -374,18 +376,9 @@ export class Persistence implements PersistenceService {
     this.#underLock(() => {
       const isLockWanted = this.#state.figure('directoryLock') === LOCK_WANTED;
       const error = (isLockWanted ? this.#takeDirectory() : undefined) ?? this.#followSettings();
-      if (error !== undefined) this.#takeBackAppendOnly(error);
+      if (error !== undefined) this.#parts.log.warning(error);
     });
     this.tick();
-  }
-
-  /** The log that another thread's client has wanted cannot be had, and nobody is left to be told. */
-  #takeBackAppendOnly(reason: string): void {
-    const { config, allocator, engine, log } = this.#parts;
-    log.warning(reason);
-    config.setText({ appendonly: 'no' });
-    engine.adoptVersion(publishConfig(allocator, config));
-    this.#followSettings();
   }
 
   /** Under the lock, with no job running. False when it could not be started. */
@@ -455,13 +448,13 @@ export class Persistence implements PersistenceService {
     };
   }
 
-  #snapshotTarget(): SnapshotTarget {
+  #snapshotTarget(suffix = ''): SnapshotTarget {
     const { dir, dbfilename } = this.#values;
     return {
       ...this.#formatOptions(),
       format: formatOfName(dbfilename),
       directory: dir,
-      temporaryName: `temp-${process.pid}.${formatOfName(dbfilename)}`,
+      temporaryName: `temp-${process.pid}${suffix}.${formatOfName(dbfilename)}`,
       finalName: dbfilename,
       syncEveryBytes: this.#values['rdb-save-incremental-fsync'] ? INCREMENTAL_SYNC_BYTES : 0,
     };
@@ -574,15 +567,9 @@ export class Persistence implements PersistenceService {
 
   #settingsChanged(): string | undefined {
     this.#updateRefusal();
-    if (this.#isKeeper) return this.#followSettings();
-    if (this.#values.appendonly && this.#log.mode === 'off') {
-      // The keeper does it, and cannot be waited for: what stands in its way is looked for now.
-      const refusal = this.#takeDirectory();
-      if (refusal !== undefined) return refusal;
-      if (!this.#log.canTurnOn()) return CANNOT_TURN_ON;
-    }
-    this.#callKeeper();
-    return undefined;
+    const error = this.#followSettings();
+    if (!this.#isKeeper && error === undefined) this.#callKeeper();
+    return error;
   }
 
   /** Takes over settings that every thread reads on its way. */
@@ -599,32 +586,40 @@ export class Persistence implements PersistenceService {
     });
   }
 
-  /** Turns the log on or off and moves the directory's lock, as the settings say. The keeper does it. */
+  /**
+   * Turns the log on or off, as the settings say. Only the keeper moves the directory's lock and begins the
+   * rewrite that a new log needs; another thread has looked by then that nothing is in the way.
+   */
   #followSettings(): string | undefined {
-    const { appendonly, dir } = this.#values;
-    if (!appendonly && this.#log.mode !== 'off') {
-      if (this.runningJob === 'rewrite') this.#state.abortJob(ABORT_JOB);
-      this.#schedule('isRewriteScheduled', false);
-      this.#log.turnOff();
-      this.#updateRefusal();
-    }
-    // The append-only file stays where it is, and so does the lock of its directory.
-    if (
-      this.#log.mode === 'off' &&
-      this.#directoryLock !== undefined &&
-      this.#directoryLock.directory !== dir
-    ) {
-      this.#directoryLock.release();
-      this.#directoryLock = undefined;
-      this.#state.setFigure('directoryLock', LOCK_NONE);
-    }
+    const { appendonly } = this.#values;
+    if (!appendonly && this.#log.mode !== 'off') this.#turnOff();
+    if (this.#isKeeper) this.#leaveDirectory();
     if (!appendonly || this.#log.mode !== 'off') return undefined;
     const refusal = this.#takeDirectory();
     if (refusal !== undefined) return refusal;
+    if (!this.#log.canTurnOn()) return CANNOT_TURN_ON;
     this.#log.turnOn();
+    this.#state.setFigure('nextRewriteMillis', 0);
+    if (!this.#isKeeper) return undefined;
     if (this.runningJob !== undefined) this.#schedule('isRewriteScheduled', true);
     else if (!this.#startRewrite()) return CANNOT_TURN_ON;
     return undefined;
+  }
+
+  #turnOff(): void {
+    if (this.runningJob === 'rewrite') this.#state.abortJob(ABORT_JOB);
+    this.#schedule('isRewriteScheduled', false);
+    this.#log.turnOff();
+    this.#updateRefusal();
+  }
+
+  /** Gives up the lock of a directory that is not used any more. An append-only file stays where it is. */
+  #leaveDirectory(): void {
+    const lock = this.#directoryLock;
+    if (lock === undefined || this.#log.mode !== 'off' || lock.directory === this.#values.dir) return;
+    lock.release();
+    this.#directoryLock = undefined;
+    this.#state.setFigure('directoryLock', LOCK_NONE);
   }
 
   // Refusals ------------------------------------------------------------------------------------------------
@@ -662,7 +657,7 @@ export class Persistence implements PersistenceService {
       const unixMillis = this.#parts.clock.wallMillis();
       const facts = snapshotFacts({ keyspace, unixMillis, isAofBase: false });
       const options = { facts, accessFacts: this.#accessFacts() };
-      const { keyCount } = writeSnapshot(nodeDisk, this.#snapshotTarget(), (sink) => ({
+      const { keyCount } = writeSnapshot(nodeDisk, this.#snapshotTarget('-now'), (sink) => ({
         keyCount: walkNow(keyspace, sink, options),
         isAborted: false,
       }));

@@ -11,7 +11,17 @@ const WARM_THREADS = 4;
 type Event = 'connect' | 'ready' | 'leave' | 'die' | 'retired' | 'tick';
 const EVENTS = fc.array(
   fc.tuple(
-    fc.constantFrom<Event>('connect', 'connect', 'ready', 'ready', 'leave', 'leave', 'die', 'retired', 'tick'),
+    fc.constantFrom<Event>(
+      'connect',
+      'connect',
+      'ready',
+      'ready',
+      'leave',
+      'leave',
+      'die',
+      'retired',
+      'tick',
+    ),
     fc.nat(),
   ),
   { maxLength: 200 },
@@ -62,7 +72,10 @@ class World {
   }
 
   get #hasIdle(): boolean {
-    return !this.#isFixed && this.#numbers(({ clients, isRetiring }) => clients.size === 0 && !isRetiring).length > 0;
+    return (
+      !this.#isFixed &&
+      this.#numbers(({ clients, isRetiring }) => clients.size === 0 && !isRetiring).length > 0
+    );
   }
 
   #numbers(isWanted: (thread: Thread) => boolean): number[] {
@@ -95,7 +108,10 @@ class World {
 
   #retire(number: number): void {
     const thread = this.#threads.get(number)!;
-    assert.ok(!this.#isFixed && thread.clients.size === 0 && !thread.isRetiring, 'only an idle one is retired');
+    assert.ok(
+      !this.#isFixed && thread.clients.size === 0 && !thread.isRetiring,
+      'only an idle one is retired',
+    );
     thread.isRetiring = true;
   }
 

@@ -27,6 +27,7 @@ import {
   type RespClient,
 } from '../support/resp-client.ts';
 import type { ServerProcess } from '../support/server-process.ts';
+import { assertSurvivesReload, RELOAD_ARGS } from '../support/surviving-reload.ts';
 
 export type Protocol = 2 | 3;
 
@@ -52,6 +53,8 @@ export interface BehaviourOptions {
   readonly protocols?: readonly Protocol[];
   /** Arguments of the servers; scripts with the same arguments share them. */
   readonly args?: readonly string[];
+  /** The data comes from what no server logs (DEBUG POPULATE): it cannot be loaded from the AOF. */
+  readonly isUnlogged?: boolean;
 }
 
 /**
@@ -59,12 +62,16 @@ export interface BehaviourOptions {
  * connections.
  */
 export function behaviour(name: string, steps: readonly Step[], options: BehaviourOptions = {}): void {
-  const { protocols = [2, 3], args = [] } = options;
+  const { protocols = [2, 3], args = [], isUnlogged = false } = options;
   for (const implementation of IMPLEMENTATIONS) {
     for (const protocol of implementation.isMixture ? protocols.slice(0, 1) : protocols) {
       test(`${name} [${implementation.name}, RESP${protocol}]`, { skip: implementation.skip }, async () => {
-        const server = await sharedServer(implementation, ['--enable-debug-command', 'yes', ...args]);
+        const isOurs = implementation.variant !== undefined;
+        const ownArgs = ['--enable-debug-command', 'yes', ...(isOurs ? RELOAD_ARGS : [])];
+        const server = await sharedServer(implementation, [...ownArgs, ...args]);
         await runScript(server, protocol, steps);
+        // The data is the same over every protocol.
+        if (isOurs && protocol === protocols[0]) await checkReload(server, isUnlogged);
       });
     }
   }
@@ -242,6 +249,15 @@ async function runScript(server: ServerProcess, protocol: Protocol, steps: reado
     }
   } finally {
     clients.closeAll();
+  }
+}
+
+async function checkReload(server: ServerProcess, isUnlogged: boolean): Promise<void> {
+  const client = await server.connect();
+  try {
+    await assertSurvivesReload(client, isUnlogged ? ['RDB', 'JSON'] : ['RDB', 'JSON', 'AOF']);
+  } finally {
+    client.close();
   }
 }
 

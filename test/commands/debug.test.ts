@@ -187,26 +187,30 @@ behaviour(
   { protocols: [2] },
 );
 
-behaviour('DEBUG POPULATE creates keys that are not there yet', [
-  ['DEBUG POPULATE 3', OK],
-  ['MGET key:0 key:1 key:2 key:3', ['value:0', 'value:1', 'value:2', null]],
-  ['SET p:1 mine', OK],
-  ['DEBUG POPULATE 2 p 3', OK],
-  ['MGET p:0 p:1', ['val', 'mine']],
-  ['DEBUG POPULATE 1 long 10', OK],
-  ['GET long:0', Buffer.from('value:0\0\0\0')],
-  ['DEBUG POPULATE 1 zero 0', OK],
-  ['GET zero:0', 'value:0'],
-  ['DBSIZE', 7],
-  ['DEBUG POPULATE 0', OK],
-  ['DEBUG POPULATE x', NOT_POSITIVE],
-  ['DEBUG POPULATE -1', NOT_POSITIVE],
-  ['DEBUG POPULATE 1 none -1', NOT_POSITIVE],
-  ['DEBUG POPULATE 1 none x', NOT_POSITIVE],
-  ['EXISTS none:0', 0],
-  ['DEBUG POPULATE', unknown('POPULATE')],
-  ['DEBUG POPULATE 1 2 3 4', unknown('POPULATE')],
-]);
+behaviour(
+  'DEBUG POPULATE creates keys that are not there yet',
+  [
+    ['DEBUG POPULATE 3', OK],
+    ['MGET key:0 key:1 key:2 key:3', ['value:0', 'value:1', 'value:2', null]],
+    ['SET p:1 mine', OK],
+    ['DEBUG POPULATE 2 p 3', OK],
+    ['MGET p:0 p:1', ['val', 'mine']],
+    ['DEBUG POPULATE 1 long 10', OK],
+    ['GET long:0', Buffer.from('value:0\0\0\0')],
+    ['DEBUG POPULATE 1 zero 0', OK],
+    ['GET zero:0', 'value:0'],
+    ['DBSIZE', 7],
+    ['DEBUG POPULATE 0', OK],
+    ['DEBUG POPULATE x', NOT_POSITIVE],
+    ['DEBUG POPULATE -1', NOT_POSITIVE],
+    ['DEBUG POPULATE 1 none -1', NOT_POSITIVE],
+    ['DEBUG POPULATE 1 none x', NOT_POSITIVE],
+    ['EXISTS none:0', 0],
+    ['DEBUG POPULATE', unknown('POPULATE')],
+    ['DEBUG POPULATE 1 2 3 4', unknown('POPULATE')],
+  ],
+  { isUnlogged: true },
+);
 
 behaviour('DEBUG DIGEST is the same wherever the data is the same', [
   ['DEBUG DIGEST', simple(NO_DIGEST)],

@@ -208,12 +208,16 @@ behaviour('KEYS matches patterns', [
   ['KEYS', WRONG_COUNT('keys')],
 ]);
 
-behaviour('KEYS and SCAN find all of many keys', [
-  ['DEBUG POPULATE 5000', OK],
-  ['KEYS key:4999', ['key:4999']],
-  ['SCAN 0 COUNT 100000 MATCH key:4999', ['0', ['key:4999']]],
-  ['SCAN 0 COUNT 9223372036854775807 MATCH key:49?9 TYPE string', ['0', tenKeys()]],
-]);
+behaviour(
+  'KEYS and SCAN find all of many keys',
+  [
+    ['DEBUG POPULATE 5000', OK],
+    ['KEYS key:4999', ['key:4999']],
+    ['SCAN 0 COUNT 100000 MATCH key:4999', ['0', ['key:4999']]],
+    ['SCAN 0 COUNT 9223372036854775807 MATCH key:49?9 TYPE string', ['0', tenKeys()]],
+  ],
+  { isUnlogged: true },
+);
 
 function tenKeys() {
   return unordered(...Array.from({ length: 10 }, (_, digit) => `key:49${digit}9`));

@@ -70,7 +70,7 @@ behaviour(
     ['DEBUG RELOAD NOSUCH', RELOAD_OPTIONS],
     ['DEBUG RELOAD NOSAVE x', RELOAD_OPTIONS],
   ],
-  { args: FILE_ARGS },
+  { args: FILE_ARGS, isUnlogged: true },
 );
 
 behaviour(
@@ -96,6 +96,7 @@ behaviour(
 );
 
 behaviour('the replies in a transaction', [
+  async (clients) => untilIdle(await clients.get('')),
   ['MULTI', OK],
   ['LASTSAVE', QUEUED],
   ['BGSAVE', QUEUED],

@@ -7,12 +7,15 @@ import { killAgainAndAgain } from './kill-rounds.ts';
 const ROUNDS = 6;
 
 for (const policy of ['always', 'everysec'] as const) {
-  forEachTransport(`kill -9 under load loses nothing, appendfsync ${policy}`, async ({ variant }, context) => {
-    const seed = SeededRandom.newSeed();
-    context.diagnostic(`seed ${seed}`);
+  forEachTransport(
+    `kill -9 under load loses nothing, appendfsync ${policy}`,
+    async ({ variant }, context) => {
+      const seed = SeededRandom.newSeed();
+      context.diagnostic(`seed ${seed}`);
 
-    const operationCount = await killAgainAndAgain({ variant: variant!, policy, rounds: ROUNDS, seed });
+      const operationCount = await killAgainAndAgain({ variant: variant!, policy, rounds: ROUNDS, seed });
 
-    assert.ok(operationCount > 0);
-  });
+      assert.ok(operationCount > 0);
+    },
+  );
 }

@@ -8,7 +8,7 @@ import { SimulatedDisk } from '../../src/persistence/simulated-disk.ts';
 import { Request } from '../../src/protocol/request.ts';
 import { DATABASES, type LoadedStore } from '../support/loading.ts';
 import { logMemory } from '../support/log-memory.ts';
-import { encodeCommand } from '../support/resp-client.ts';
+import { encodeCommand, ReplyDecoder } from '../support/resp-client.ts';
 import type { SeededRandom } from '../support/seeded-random.ts';
 
 export interface DatabaseCommand {
@@ -181,6 +181,19 @@ export class PlainFile {
     this.#pieces.push(bytes);
     this.#size = at;
   }
+}
+
+/** What a file says that consists of whole commands; undefined if it does not. */
+export function meaningToTheLetter(store: LoadedStore, bytes: Buffer): string | undefined {
+  // A command looks like a reply that is an array.
+  const decoder = new ReplyDecoder();
+  decoder.push(bytes);
+  const records: string[][] = [];
+  for (let reply = decoder.next(); reply !== undefined; reply = decoder.next()) {
+    if (reply.kind !== 'aggregate') return undefined;
+    records.push(reply.items.map((item) => (item.kind === 'scalar' ? item.bytes.toString('latin1') : '')));
+  }
+  return decoder.rest().length === 0 ? stateAfterAll(store, records) : undefined;
 }
 
 function isBracketOrSelect([name = '']: readonly string[]): boolean {

@@ -5,10 +5,11 @@
  *   - RDB, JSON (they end with a checksum): all of it or a refusal, when cut as when flipped;
  *   - an append-only file with our checksums: the state after some number of units (commands, transactions),
  *     or a refusal. One that is cut short is never refused: that is what a crash leaves;
- *   - one without, as a real Redis writes it: cut, the same. A flipped bit in what holds the words together
- *     (`*3`, `$5`, CRLF) gives the state after some number of units or a refusal. One within a word
- *     cannot be noticed by anybody: it gives exactly the state of the commands with that word, or a refusal
- *     where these cannot be run;
+ *   - one without, as a real Redis writes it: cut, the same. A flipped bit within a word cannot be noticed
+ *     by anybody: it gives exactly the state of the commands with that word, or a refusal where these
+ *     cannot be run. One in what holds the words together (`*3`, `$5`, CRLF) gives the state after some
+ *     number of units or a refusal; once in tens of thousands a wrong length happens to end where another
+ *     word does, and then the state is what the file says, read to the letter;
  *   - the base of an append-only file that has increments: all or a refusal. Only when nothing at all is left
  *     of one that holds commands, this is what Redis writes when it has no keys.
  * Never anything else: another state, an error that is no refusal, a descriptor left open, a file that is
@@ -26,6 +27,7 @@ import type { SeededRandom } from '../support/seeded-random.ts';
 import {
   checksummedFile,
   FRAMING,
+  meaningToTheLetter,
   PlainFile,
   randomUnits,
   stateOf,
@@ -338,10 +340,16 @@ class PlainAof extends LogFile {
   flip(flips: readonly Flip[]): Outcome {
     const { position, mask } = flips[0]!;
     const expected = this.#file.meaningWith(this.store, position, mask);
-    const state = this.load(this.flipped(flips));
-    if (expected === FRAMING) return this.outcomeOf(state);
+    const damaged = this.flipped(flips);
+    const state = this.load(damaged);
+    if (expected === FRAMING) return this.#judgeFraming(damaged, state);
     assert.ok(state === expected, 'not what the changed word says');
     if (state === undefined) return 'refused';
     return state === this.states.at(-1) ? 'whole' : 'changed';
+  }
+  #judgeFraming(damaged: Buffer, state: string | undefined): Outcome {
+    if (state === undefined || this.states.includes(state)) return this.outcomeOf(state);
+    assert.ok(state === meaningToTheLetter(this.store, damaged), 'a state that never was');
+    return 'changed';
   }
 }

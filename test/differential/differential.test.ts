@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { SeededRandom } from '../support/seeded-random.ts';
-import { availableTransports, redisSkipReason } from '../support/server-process.ts';
+import { availableTransports, epollUnavailableReason, redisSkipReason } from '../support/server-process.ts';
 import { describeFinding, runDifferential, type DifferentialOptions } from './differential.ts';
 import { shrinkList } from './shrink.ts';
 
@@ -12,6 +12,7 @@ const COMMANDS_MAX = 20_000;
 const skip = redisSkipReason();
 const seed = SeededRandom.newSeed();
 const transports = availableTransports();
+const noEpoll = epollUnavailableReason() ?? false;
 
 for (const io of transports) {
   for (const protocol of [2, 3] as const) {
@@ -25,6 +26,15 @@ for (const io of transports) {
       });
     });
   }
+}
+
+for (const args of [[], ['--threads', '2']]) {
+  const name = args.length === 0 ? 'a thread each' : 'a pool';
+  const server = { io: 'epoll', mode: 'threaded', args } as const;
+  test(`8 clients at a time get the answers of Redis: ${name}`, { skip: skip || noEpoll }, async (t) => {
+    t.diagnostic(`seed ${seed}`);
+    await assertNoDivergence({ seed, protocol: 2, commandCount: 6_000, clientCount: 8, server });
+  });
 }
 
 test('Redis does not differ from itself, so the comparison forgives what it must', { skip }, async (t) => {

@@ -10,7 +10,14 @@ import {
   type ServerProcess,
 } from '../support/server-process.ts';
 import { compareEpisode, describeStep, type Divergence, type Pair } from './comparison.ts';
-import { generateEpisode, type Unit } from './generator.ts';
+import {
+  OWN_KEY_EXCLUDED,
+  OWN_KEY_GROUPS,
+  generateEpisode,
+  ownKeys,
+  type EpisodeOptions,
+  type Unit,
+} from './generator.ts';
 import { CHANGED_DIRECTIVES, GROUPS } from './grammar.ts';
 import { Session } from './session.ts';
 import { shrinkEpisode } from './shrink.ts';
@@ -26,6 +33,11 @@ export interface DifferentialOptions {
   readonly excluded?: readonly string[];
   /** Play only this episode, over and over: a finding names its seed. */
   readonly episodeSeed?: number;
+  /**
+   * So many at a time on the same two servers (1), each an episode on keys of its own. Only commands whose
+   * replies depend on nothing but these keys are used then.
+   */
+  readonly clientCount?: number;
   /** Go on after a divergence and count the distinct ones. */
   readonly keepGoing?: boolean;
   /** Hears about each distinct divergence as soon as it is shrunk. */
@@ -58,31 +70,100 @@ const SERVER_ARGS = ['--enable-debug-command', 'yes'];
 
 /** Runs episodes; each is repeatable from its own seed, which derives from the run's. */
 export async function runDifferential(options: DifferentialOptions): Promise<DifferentialResult> {
-  const random = new SeededRandom(options.seed);
-  const restoreConfig = await defaultConfig();
   const startTheirs = () => startRedis(SERVER_ARGS);
-  const { server } = options;
+  const { server, clientCount = 1 } = options;
   const startOurs = server
     ? () => startServer({ ...server, args: [...SERVER_ARGS, ...(server.args ?? [])] })
     : startTheirs;
+  if (clientCount > 1) return runSideBySide(options, { startOurs, startTheirs, clientCount });
+
+  // Dead keys count in DBSIZE until something deletes them: without active expiry, commands alone decide.
+  const restore = [
+    ['FLUSHALL'],
+    ['CONFIG', 'SET', ...(await defaultConfig())],
+    ['DEBUG', 'SET-ACTIVE-EXPIRE', '0'],
+  ];
   const pair: Pair = {
-    ours: new Session(startOurs, options.protocol, restoreConfig),
-    theirs: new Session(startTheirs, options.protocol, restoreConfig),
+    ours: new Session(startOurs, options.protocol, restore),
+    theirs: new Session(startTheirs, options.protocol, restore),
   };
-  const findings = new Map<string, Finding>();
-  let commandCount = 0;
   try {
-    while (commandCount < options.commandCount) {
-      const episodeSeed = options.episodeSeed ?? random.uint32();
-      const units = episodeFromSeed(episodeSeed, options);
-      commandCount += units.flat().filter((step) => step.kind !== 'sleep').length;
-      const divergence = await compareEpisode(pair, units);
-      if (divergence === undefined) continue;
-      await recordFinding({ pair, findings, units, divergence, episodeSeed, options });
-      if (!options.keepGoing) break;
-    }
+    return await runEpisodes(pair, options, options.commandCount);
   } finally {
     await Promise.all([pair.ours.stop(), pair.theirs.stop()]);
+  }
+}
+
+interface SideBySide {
+  readonly startOurs: () => Promise<ServerProcess>;
+  readonly startTheirs: () => Promise<ServerProcess>;
+  readonly clientCount: number;
+}
+
+/** Several runs at a time on the same two servers. */
+async function runSideBySide(
+  options: DifferentialOptions,
+  { startOurs, startTheirs, clientCount }: SideBySide,
+): Promise<DifferentialResult> {
+  const [ours, theirs] = await Promise.all([startOurs(), startTheirs()]);
+  // All have the servers to themselves, as it were; they are stopped once, here.
+  const shared = (server: ServerProcess) => async () => ({ ...server, stop: async () => server.exited });
+  try {
+    const lanes = Array.from({ length: clientCount }, (_, lane) => {
+      const ownPrefix = `lane${lane}:`;
+      const restore = [
+        ['DEBUG', 'SET-ACTIVE-EXPIRE', '0'],
+        ...OWN_KEY_DATABASES.flatMap((index) => [
+          ['SELECT', index],
+          ['DEL', ...ownKeys(ownPrefix)],
+        ]),
+        ['RESET'],
+      ];
+      const pair: Pair = {
+        ours: new Session(shared(ours), options.protocol, restore),
+        theirs: new Session(shared(theirs), options.protocol, restore),
+      };
+      const laneOptions: LaneOptions = {
+        ...options,
+        seed: options.seed + lane,
+        groups: options.groups ?? OWN_KEY_GROUPS,
+        excluded: [...(options.excluded ?? []), ...OWN_KEY_EXCLUDED],
+        ownPrefix,
+      };
+      return runEpisodes(pair, laneOptions, options.commandCount / clientCount);
+    });
+    const results = await Promise.all(lanes);
+    return {
+      commandCount: results.reduce((sum, { commandCount }) => sum + commandCount, 0),
+      findings: results.flatMap(({ findings }) => findings),
+      crashes: distinctCrashes(results.flatMap(({ crashes }) => crashes)),
+    };
+  } finally {
+    await Promise.all([ours.stop(), theirs.stop()]);
+  }
+}
+
+type LaneOptions = DifferentialOptions & Pick<EpisodeOptions, 'ownPrefix'>;
+
+/** Every database that commands with keys of their own can reach. */
+const OWN_KEY_DATABASES = [0, 1, 2, 15];
+
+async function runEpisodes(
+  pair: Pair,
+  options: LaneOptions,
+  commandCountMin: number,
+): Promise<DifferentialResult> {
+  const random = new SeededRandom(options.seed);
+  const findings = new Map<string, Finding>();
+  let commandCount = 0;
+  while (commandCount < commandCountMin) {
+    const episodeSeed = options.episodeSeed ?? random.uint32();
+    const units = episodeFromSeed(episodeSeed, options);
+    commandCount += units.flat().filter((step) => step.kind !== 'sleep').length;
+    const divergence = await compareEpisode(pair, units);
+    if (divergence === undefined) continue;
+    await recordFinding({ pair, findings, units, divergence, episodeSeed, options });
+    if (!options.keepGoing) break;
   }
   return { commandCount, findings: [...findings.values()], crashes: distinctCrashes(pair.ours.crashes) };
 }
@@ -96,12 +177,13 @@ function distinctCrashes(outputs: readonly string[]): string[] {
 /** The episode that a finding's seed names; the groups and exclusions must be those of the run. */
 export function episodeFromSeed(
   seed: number,
-  options: Pick<DifferentialOptions, 'groups' | 'excluded'>,
+  options: Pick<LaneOptions, 'groups' | 'excluded' | 'ownPrefix'>,
 ): readonly Unit[] {
   return generateEpisode(new SeededRandom(seed), {
     unitCount: EPISODE_UNITS,
     groups: options.groups ?? Object.keys(GROUPS),
     excluded: new Set((options.excluded ?? []).map((name) => name.toUpperCase())),
+    ...(options.ownPrefix !== undefined && { ownPrefix: options.ownPrefix }),
   });
 }
 

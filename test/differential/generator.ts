@@ -41,6 +41,8 @@ export interface EpisodeOptions {
   readonly groups: readonly string[];
   /** Names of commands that are left out, in upper case. */
   readonly excluded: ReadonlySet<string>;
+  /** Its keys begin so, and it does nothing that others on the same server could notice. */
+  readonly ownPrefix?: string;
 }
 
 /**
@@ -66,13 +68,34 @@ export function generateEpisode(random: SeededRandom, options: EpisodeOptions): 
 
   while (units.length < options.unitCount) {
     const client: ClientIndex = random.chance(0.8) ? 0 : 1;
-    const unit = generateUnit(random, { client, groups, isQueueing: queueing[client] });
+    const { ownPrefix } = options;
+    const made = generateUnit(random, { client, groups, isQueueing: queueing[client], ownPrefix });
+    const unit = ownPrefix === undefined ? made : made.map((step) => withOwnKeys(step, ownPrefix));
     if (unit.some((step) => isLeftOut(step, options.excluded))) continue;
     units.push(unit);
     for (const step of unit)
       if (step.kind === 'command') queueing[client] = isQueueingAfter(step, queueing[client]);
   }
-  return [...units, ...audit()];
+  return [...units, ...audit(options.ownPrefix)];
+}
+
+/** Groups of commands whose replies depend on nothing but their own keys, and what there is to leave out. */
+export const OWN_KEY_GROUPS: readonly string[] = ['string', 'generic', 'expiry', 'transactions'];
+export const OWN_KEY_EXCLUDED: readonly string[] = ['KEYS', 'SCAN'];
+
+/** The keys that an episode with such a prefix uses. */
+export function ownKeys(prefix: string): Buffer[] {
+  return AUDITED_KEYS.map((name) => Buffer.concat([Buffer.from(prefix), name]));
+}
+
+/** Every word that is the name of a key gets the prefix, a value that looks like one too. */
+function withOwnKeys(step: Step, prefix: string): Step {
+  if (step.kind !== 'command') return step;
+  const { inline: _, ...rest } = step;
+  const words = step.command.map((word) =>
+    AUDITED_KEYS.some((name) => name.equals(word)) ? Buffer.concat([Buffer.from(prefix), word]) : word,
+  );
+  return { ...rest, command: words };
 }
 
 interface UnitContext {
@@ -82,19 +105,23 @@ interface UnitContext {
     readonly rules: readonly { weight: number; make: Make }[];
   }[];
   readonly isQueueing: boolean;
+  readonly ownPrefix: string | undefined;
 }
 
 type Make = (random: SeededRandom) => Argument[];
 
 function generateUnit(random: SeededRandom, context: UnitContext): Unit {
-  const { client, groups, isQueueing } = context;
+  const { client, groups, isQueueing, ownPrefix } = context;
+  const isAlone = ownPrefix === undefined;
   const kind = random.integer(0, 999);
-  if (kind < 10) return [scanStep(random, client)];
+  if (kind < 10 && isAlone) return [scanStep(random, client)];
   if (kind < 15 && !isQueueing) return shortLife(random, client);
-  if (kind < 18 && !isQueueing) return [closingStep(random, client)];
+  if (kind < 18 && !isQueueing && isAlone) return [closingStep(random, client)];
 
   const rule = random.pickWeighted(random.pickWeighted(groups).rules);
-  const command = mutate(random, rule.make(random)).map(toBytes);
+  const made = rule.make(random);
+  // A spoilt command may use any word as a key.
+  const command = (isAlone ? mutate(random, made) : made).map(toBytes);
   const inline = random.chance(0.05) ? encodeInline(random, command) : undefined;
   return [{ kind: 'command', client, command, ...(inline && { inline }) }];
 }
@@ -158,16 +185,16 @@ function isQueueingAfter(step: CommandStep, before: boolean): boolean {
 }
 
 /** Reads what the episode can have left in the databases it uses, so that a silent difference shows. */
-function audit(): Unit[] {
+function audit(ownPrefix: string | undefined): Unit[] {
   const units: Unit[] = [[command(0, 'RESET')]];
+  const keys = ownPrefix === undefined ? AUDITED_KEYS : ownKeys(ownPrefix);
   for (const database of [0, 1, 2]) {
+    units.push([command(0, 'SELECT', database)]);
+    if (ownPrefix === undefined) units.push([command(0, 'DBSIZE')], [command(0, 'KEYS', '*')]);
     units.push(
-      [command(0, 'SELECT', database)],
-      [command(0, 'DBSIZE')],
-      [command(0, 'KEYS', '*')],
-      [command(0, 'MGET', ...AUDITED_KEYS)],
-      ...AUDITED_KEYS.map((name) => [command(0, 'PEXPIRETIME', name)]),
-      ...AUDITED_KEYS.map((name) => [command(0, 'OBJECT', 'ENCODING', name)]),
+      [command(0, 'MGET', ...keys)],
+      ...keys.map((name) => [command(0, 'PEXPIRETIME', name)]),
+      ...keys.map((name) => [command(0, 'OBJECT', 'ENCODING', name)]),
     );
   }
   return units;

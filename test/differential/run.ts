@@ -19,6 +19,8 @@ const USAGE = `node dist/test/differential/run.js [options]
   --protocol 2|3    RESP version (2)
   --io epoll|node   transport of our server (epoll); "redis" compares Redis with itself
   --mode NAME       eventloop or threaded
+  --threads N       threads of a fixed pool, in threaded mode
+  --clients N       so many episodes at a time, each on keys of its own (1)
   --groups A,B      only these: ${Object.keys(GROUPS).join(', ')}
   --exclude A,B     leave out commands (LCS, CLIENT|LIST)
   --keep-going      show each distinct divergence once, count all`;
@@ -31,6 +33,8 @@ const { values } = parseArgs({
     protocol: { type: 'string', default: '2' },
     io: { type: 'string', default: 'epoll' },
     mode: { type: 'string' },
+    threads: { type: 'string', default: '0' },
+    clients: { type: 'string', default: '1' },
     groups: { type: 'string' },
     exclude: { type: 'string' },
     'keep-going': { type: 'boolean', default: false },
@@ -52,6 +56,7 @@ const seed = values.seed === undefined ? SeededRandom.newSeed() : Number(values.
 const server: ServerOptions = {
   io: values.io as Transport,
   ...(values.mode !== undefined && { mode: values.mode as 'eventloop' | 'threaded' }),
+  args: ['--threads', values.threads],
 };
 console.log(`seed ${seed}, RESP${values.protocol}, ${values.io}`);
 
@@ -59,6 +64,7 @@ const startMillis = Date.now();
 const result = await runDifferential({
   seed,
   commandCount: Number(values.commands),
+  clientCount: Number(values.clients),
   protocol: values.protocol === '3' ? 3 : 2,
   ...(values.episode !== undefined && { episodeSeed: Number(values.episode) }),
   ...(values.io !== 'redis' && { server }),

@@ -8,6 +8,7 @@ import {
   encodeReply,
   ReplyTimeoutError,
   RespClient,
+  type Argument,
   type Reply,
 } from '../support/resp-client.ts';
 import type { ServerProcess } from '../support/server-process.ts';
@@ -32,17 +33,21 @@ const SCAN_CALLS_MAX = 10_000;
 export class Session {
   readonly #start: () => Promise<ServerProcess>;
   readonly #protocol: 2 | 3;
-  /** Sets every directive that episodes change back, in one CONFIG SET. */
-  readonly #restoreConfig: readonly string[];
+  /** What brings the server back to how it was before the first episode. */
+  readonly #restore: readonly (readonly Argument[])[];
   #server: ServerProcess | undefined;
   #clients: [RespClient | undefined, RespClient | undefined] = [undefined, undefined];
   /** What a server that ended by itself wrote last. */
   crashes: string[] = [];
 
-  constructor(start: () => Promise<ServerProcess>, protocol: 2 | 3, restoreConfig: readonly string[]) {
+  constructor(
+    start: () => Promise<ServerProcess>,
+    protocol: 2 | 3,
+    restore: readonly (readonly Argument[])[],
+  ) {
     this.#start = start;
     this.#protocol = protocol;
-    this.#restoreConfig = restoreConfig;
+    this.#restore = restore;
   }
 
   /** An empty server and two new connections; the server is started again if it ended or is stuck. */
@@ -64,12 +69,7 @@ export class Session {
     await this.#requireServer();
     for (const index of [0, 1] as const) await this.#leave(index);
     const first = await this.#client(0);
-    // Dead keys count in DBSIZE until something deletes them: without active expiry, commands alone decide.
-    await this.#pipeline(first, [
-      ['FLUSHALL'],
-      ['CONFIG', 'SET', ...this.#restoreConfig],
-      ['DEBUG', 'SET-ACTIVE-EXPIRE', '0'],
-    ]);
+    await this.#pipeline(first, this.#restore);
     if (this.#protocol === 3) {
       for (const index of [0, 1] as const) await this.#pipeline(await this.#client(index), [['HELLO', '3']]);
     }
@@ -140,7 +140,7 @@ export class Session {
     return client;
   }
 
-  #pipeline(client: RespClient, commands: readonly (readonly string[])[]): Promise<Reply[]> {
+  #pipeline(client: RespClient, commands: readonly (readonly Argument[])[]): Promise<Reply[]> {
     client.write(Buffer.concat(commands.map(encodeCommand)));
     return this.#read(client, commands.length);
   }

@@ -33,11 +33,13 @@ export interface Implementation {
   /** Why it cannot run here, or false. */
   readonly skip: string | false;
   /**
-   * A mixture of others that are tested in full: each line of its code runs in one of those too. It runs
-   * the tests that share a server, over RESP2; those that start servers of their own, which take most of the
-   * time, leave it out.
+   * Almost all of its parts run in others that are tested in full. It runs the tests that share a server,
+   * over RESP2, and those about sockets; those that start servers of their own, which take most of the time,
+   * leave it out.
    */
   readonly isMixture: boolean;
+  /** Each client takes a thread, and the memory that goes with one. */
+  readonly isThreadPerClient: boolean;
   start(options?: StartOptions): Promise<ServerProcess>;
 }
 
@@ -52,8 +54,8 @@ function ourServer(
     variant: { io, mode, args },
     skip: io === 'epoll' ? (epollUnavailableReason() ?? false) : false,
     isMixture,
-    start: (options) =>
-      startServer({ io, mode, ...options, args: [...args, ...(options?.args ?? [])] }),
+    isThreadPerClient: mode === 'threaded' && !args.includes('--threads'),
+    start: (options) => startServer({ io, mode, ...options, args: [...args, ...(options?.args ?? [])] }),
   };
 }
 
@@ -63,11 +65,13 @@ export const IMPLEMENTATIONS: readonly Implementation[] = [
   ourServer('node', 'node', 'eventloop'),
   ourServer('threaded', 'epoll', 'threaded'),
   ourServer('pool', 'epoll', 'threaded', { args: ['--threads', '2'], isMixture: true }),
+  ourServer('threaded-node', 'node', 'threaded', { isMixture: true }),
   {
     name: 'redis',
     variant: undefined,
     skip: redisSkipReason(),
     isMixture: false,
+    isThreadPerClient: false,
     start: (options) => startRedis(options?.args, options?.unixSocket),
   },
 ];
@@ -90,13 +94,17 @@ export function sharedServer(
   return server;
 }
 
-export type ServerTest = (server: ServerProcess, context: TestContext) => Promise<void>;
+export type ServerTest = (
+  server: ServerProcess,
+  context: TestContext,
+  implementation: Implementation,
+) => Promise<void>;
 
 /** Runs a test on a shared server of each implementation, the real Redis too. */
 export function onEveryServer(name: string, body: ServerTest, args: readonly string[] = []): void {
   for (const implementation of IMPLEMENTATIONS) {
     test(`${name} [${implementation.name}]`, { skip: implementation.skip }, async (context) =>
-      body(await sharedServer(implementation, args), context),
+      body(await sharedServer(implementation, args), context, implementation),
     );
   }
 }
@@ -105,7 +113,20 @@ export type StartTest = (implementation: Implementation, context: TestContext) =
 
 /** Runs a test that starts its own servers on each implementation but mixtures, the real Redis too. */
 export function onEveryImplementation(name: string, body: StartTest): void {
-  for (const implementation of IMPLEMENTATIONS.filter(({ isMixture }) => !isMixture)) {
+  testEach(
+    IMPLEMENTATIONS.filter(({ isMixture }) => !isMixture),
+    name,
+    body,
+  );
+}
+
+/** As `onEveryImplementation`, with the mixtures. */
+export function onEveryMixtureToo(name: string, body: StartTest): void {
+  testEach(IMPLEMENTATIONS, name, body);
+}
+
+function testEach(implementations: readonly Implementation[], name: string, body: StartTest): void {
+  for (const implementation of implementations) {
     test(`${name} [${implementation.name}]`, { skip: implementation.skip }, (context) =>
       body(implementation, context),
     );
@@ -118,11 +139,7 @@ function isFullAndOurs({ variant, isMixture }: Implementation): boolean {
 
 /** As `onEveryImplementation`, for what only our server has. */
 export function forEachTransport(name: string, body: StartTest): void {
-  for (const implementation of IMPLEMENTATIONS.filter((each) => isFullAndOurs(each))) {
-    test(`${name} [${implementation.name}]`, { skip: implementation.skip }, (context) =>
-      body(implementation, context),
-    );
-  }
+  testEach(IMPLEMENTATIONS.filter(isFullAndOurs), name, body);
 }
 
 /** Starts a server for one test, which is stopped when the test ends. */
