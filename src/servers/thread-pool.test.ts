@@ -7,6 +7,7 @@ const FIRST_NUMBER = 4;
 /** Longer than an idle thread is kept, and how many are kept for ever. */
 const LONG_MILLIS = 10_001;
 const WARM_THREADS = 4;
+const STARTING_THREADS_MAX = 4;
 
 type Event = 'connect' | 'ready' | 'leave' | 'die' | 'retired' | 'tick';
 const EVENTS = fc.array(
@@ -36,7 +37,6 @@ const OPTIONS = fc.constantFrom<ThreadPoolOptions>(
 interface Thread {
   isReady: boolean;
   isRetiring: boolean;
-  /** Clients that it serves; of one that is not ready, those that are known to wait for it. */
   readonly clients: Set<number>;
 }
 
@@ -48,7 +48,6 @@ class World {
   /** Clients that have neither a ready thread nor a refusal yet. */
   readonly #waiting = new Set<number>();
   #clientCount = 0;
-  #lastStarted: number | undefined;
   #isDying = false;
   #now = 0;
 
@@ -71,11 +70,9 @@ class World {
     return this.#isFixed ? this.#options.fixedCount : this.#options.threadsMax;
   }
 
-  get #hasIdle(): boolean {
-    return (
-      !this.#isFixed &&
-      this.#numbers(({ clients, isRetiring }) => clients.size === 0 && !isRetiring).length > 0
-    );
+  get #idle(): number[] {
+    const isIdle = ({ isReady, isRetiring, clients }: Thread) => isReady && !isRetiring && clients.size === 0;
+    return this.#isFixed ? [] : this.#numbers(isIdle);
   }
 
   #numbers(isWanted: (thread: Thread) => boolean): number[] {
@@ -86,10 +83,11 @@ class World {
 
   #start(number: number): void {
     assert.ok(number >= FIRST_NUMBER && !this.#threads.has(number), 'a number names one thread at a time');
-    assert.ok(!this.#hasIdle, 'no thread is started while one is idle');
+    assert.equal(this.#idle.length, 0, 'no thread is started while one is idle');
     this.#threads.set(number, { isReady: false, isRetiring: false, clients: new Set() });
     assert.ok(this.#threads.size <= this.#threadsMax, 'no more threads than there may be');
-    this.#lastStarted = number;
+    const starting = this.#numbers(({ isReady }) => !isReady).length;
+    assert.ok(this.#isFixed || starting <= STARTING_THREADS_MAX, 'a few start at a time');
   }
 
   #handOver(number: number, client: number): void {
@@ -102,7 +100,8 @@ class World {
 
   #refuse(client: number): void {
     assert.ok(this.#waiting.delete(client));
-    const isFull = !this.#isFixed && this.#threads.size === this.#threadsMax && !this.#hasIdle;
+    const taken = this.#numbers(({ clients, isRetiring }) => clients.size > 0 || isRetiring).length;
+    const isFull = !this.#isFixed && taken + this.#waiting.size >= this.#threadsMax;
     assert.ok(isFull || this.#isDying, 'refused only when all threads are taken, or its own has died');
   }
 
@@ -139,18 +138,13 @@ class World {
   #connect(): void {
     const client = this.#clientCount++;
     this.#waiting.add(client);
-    this.#lastStarted = undefined;
     this.#pool.assign(client);
-    if (this.#lastStarted !== undefined) this.#threads.get(this.#lastStarted)!.clients.add(client);
   }
 
   #ready(number: number | undefined): void {
     if (number === undefined) return;
-    const thread = this.#threads.get(number)!;
-    thread.isReady = true;
-    thread.clients.clear();
+    this.#threads.get(number)!.isReady = true;
     this.#pool.ready(number);
-    assert.ok(thread.clients.size > 0, 'a thread is started for a client');
   }
 
   #leave(number: number | undefined): void {
@@ -173,17 +167,24 @@ class World {
     const { started, idle } = this.#pool.counts;
     assert.equal(started, this.#threads.size);
     assert.deepEqual(new Set(this.#pool.threadNumbers), new Set(this.#threads.keys()));
-    if (!this.#isFixed) {
-      const isIdle = ({ clients, isRetiring }: Thread) => clients.size === 0 && !isRetiring;
-      assert.equal(idle, this.#numbers(isIdle).length);
-    }
-    if (this.#numbers(({ isReady }) => !isReady).length === 0) assert.equal(this.#waiting.size, 0);
+    if (!this.#isFixed) assert.equal(idle, this.#idle.length);
+    if (idle > 0) assert.equal(this.#waiting.size, 0, 'nobody waits beside an idle thread');
+    const isStarting = this.#numbers(({ isReady }) => !isReady).length > 0;
+    const isFull = this.#threads.size === this.#threadsMax;
+    if (!isStarting && !isFull) assert.equal(this.#waiting.size, 0, 'who waits has a thread to come');
   }
 
   /** Everybody leaves, and time passes. */
   settle(): void {
-    for (const number of this.#numbers(({ isReady }) => !isReady)) this.#ready(number);
-    for (const [number, { clients }] of this.#threads) while (clients.size > 0) this.#leave(number);
+    for (let isSettled = false; !isSettled; ) {
+      for (const number of this.#numbers(({ isRetiring }) => isRetiring)) this.#end(number);
+      const starting = this.#numbers(({ isReady }) => !isReady);
+      for (const number of starting) this.#ready(number);
+      const busy = this.#numbers(({ clients }) => clients.size > 0);
+      for (const number of busy) this.#leave(number);
+      isSettled = starting.length === 0 && busy.length === 0;
+    }
+    assert.equal(this.#waiting.size, 0, 'nobody is forgotten');
     this.#now += LONG_MILLIS;
     this.#pool.tick();
     for (const number of this.#numbers(({ isRetiring }) => isRetiring)) this.#end(number);

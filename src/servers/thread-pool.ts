@@ -2,18 +2,21 @@
  * Which thread serves which client, in threaded mode. Kept by the first serving thread (the *keeper*), which
  * accepts connections and serves none itself.
  *
- *                    ┌───────────── no idle thread: start one ─────────────┐
+ *                    ┌─ no idle thread: it waits, one is started ──▶ ready ┐
  *     client ──assign┤                                                     ▼
  *                    └─ an idle one ─▶ busy ──its last client left──▶ idle ──kept warm, or retired
  *
  * By default each client has a thread to itself; with `--threads=N` that many serve all, each new client
- * going to the one with the fewest. Threads are started when they are needed first.
+ * going to the one with the fewest. Threads are started when they are needed first, a few at a time: of many
+ * clients that come at once, the later ones often get a thread that an earlier one has left.
  */
 import { strict as assert } from 'node:assert';
 
 /** Threads that wait for clients are kept for that long, and some of them for ever. */
 const WARM_MILLIS = 10_000;
 const WARM_THREADS = 4;
+/** So many threads start at a time, at most: more would slow down each other, and those that serve. */
+const STARTING_THREADS_MAX = 4;
 
 /** What the pool decides, others do. `Client` is whatever stands for a connection that was accepted. */
 export interface ThreadPoolActions<Client> {
@@ -39,8 +42,10 @@ export interface ThreadPoolOptions {
 interface PooledThread<Client> {
   readonly number: number;
   isReady: boolean;
+  isRetiring: boolean;
   /** Clients it has, those that wait for it to be ready included. */
   clientCount: number;
+  /** In a fixed pool: who waits for it to be ready. */
   readonly waiting: Client[];
   idleSince: number;
 }
@@ -51,6 +56,8 @@ export class ThreadPool<Client> {
   readonly #threads = new Map<number, PooledThread<Client>>();
   /** Threads without clients, the one used last at the end. */
   readonly #idle: PooledThread<Client>[] = [];
+  /** Clients that wait for a thread of their own, oldest first. */
+  readonly #waiting: Client[] = [];
 
   constructor(options: ThreadPoolOptions, actions: ThreadPoolActions<Client>) {
     this.#options = options;
@@ -61,13 +68,35 @@ export class ThreadPool<Client> {
     return [...this.#threads.keys()];
   }
 
+  get #isFixed(): boolean {
+    return this.#options.fixedCount > 0;
+  }
+
   /** A connection was accepted: it gets a thread. */
   assign(client: Client): void {
-    const thread = this.#options.fixedCount > 0 ? this.#leastBusy() : this.#idleOrNew();
-    if (thread === undefined) {
-      this.#actions.refuse(client);
+    if (this.#isFixed) {
+      this.#give(this.#leastBusy(), client);
       return;
     }
+    const idle = this.#idle.pop();
+    if (idle !== undefined) {
+      this.#give(idle, client);
+    } else if (this.#waiting.length < this.#places) {
+      this.#waiting.push(client);
+      this.#startWanted();
+    } else {
+      this.#actions.refuse(client);
+    }
+  }
+
+  /** How many clients may wait: as many as threads can still come to be free. */
+  get #places(): number {
+    let taken = 0;
+    for (const { clientCount, isRetiring } of this.#threads.values()) if (clientCount > 0 || isRetiring) taken++;
+    return this.#options.threadsMax - taken;
+  }
+
+  #give(thread: PooledThread<Client>, client: Client): void {
     thread.clientCount++;
     if (thread.isReady) this.#actions.handOver(thread.number, client);
     else thread.waiting.push(client);
@@ -82,10 +111,12 @@ export class ThreadPool<Client> {
     return least!;
   }
 
-  #idleOrNew(): PooledThread<Client> | undefined {
-    const idle = this.#idle.pop();
-    if (idle !== undefined) return idle;
-    return this.#threads.size < this.#options.threadsMax ? this.#start() : undefined;
+  /** Starts threads for those who wait, as long as there may be more. */
+  #startWanted(): void {
+    let starting = 0;
+    for (const { isReady } of this.#threads.values()) if (!isReady) starting++;
+    const wanted = Math.min(this.#waiting.length, STARTING_THREADS_MAX);
+    for (; starting < wanted && this.#threads.size < this.#options.threadsMax; starting++) this.#start();
   }
 
   #start(): PooledThread<Client> {
@@ -94,6 +125,7 @@ export class ThreadPool<Client> {
     const thread: PooledThread<Client> = {
       number,
       isReady: false,
+      isRetiring: false,
       clientCount: 0,
       waiting: [],
       idleSince: 0,
@@ -108,7 +140,8 @@ export class ThreadPool<Client> {
     const thread = this.#threads.get(number);
     if (thread === undefined) return;
     thread.isReady = true;
-    for (const client of thread.waiting.splice(0)) this.#actions.handOver(number, client);
+    if (this.#isFixed) for (const client of thread.waiting.splice(0)) this.#actions.handOver(number, client);
+    else this.#serveNext(thread);
   }
 
   /** A client of that thread is gone. */
@@ -117,9 +150,19 @@ export class ThreadPool<Client> {
     if (thread === undefined) return;
     assert(thread.clientCount > 0, 'a client that is gone was there');
     thread.clientCount--;
-    if (thread.clientCount > 0 || this.#options.fixedCount > 0) return;
-    thread.idleSince = this.#actions.now();
-    this.#idle.push(thread);
+    if (!this.#isFixed) this.#serveNext(thread);
+  }
+
+  /** A thread has nobody to serve: it gets the next who waits. */
+  #serveNext(thread: PooledThread<Client>): void {
+    const next = this.#waiting.shift();
+    if (next === undefined) {
+      thread.idleSince = this.#actions.now();
+      this.#idle.push(thread);
+      return;
+    }
+    this.#give(thread, next);
+    this.#startWanted();
   }
 
   /** A thread has ended, for whatever reason, and its clients with it. */
@@ -130,7 +173,9 @@ export class ThreadPool<Client> {
     const place = this.#idle.indexOf(thread);
     if (place !== -1) this.#idle.splice(place, 1);
     // It has never served: another would hardly fare better.
-    for (const client of thread.waiting) this.#actions.refuse(client);
+    const lost = thread.isReady ? [] : [...thread.waiting, ...this.#waiting.splice(0, 1)];
+    for (const client of lost) this.#actions.refuse(client);
+    this.#startWanted();
   }
 
   /** Retires threads that were idle for long; call it once in a while. */
@@ -139,6 +184,7 @@ export class ThreadPool<Client> {
       const thread = this.#idle[0]!;
       if (this.#actions.now() - thread.idleSince < WARM_MILLIS) return;
       this.#idle.shift();
+      thread.isRetiring = true;
       this.#actions.retire(thread.number);
     }
   }
