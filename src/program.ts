@@ -49,7 +49,7 @@ async function run(
   } catch (error) {
     if (!(error instanceof StartError)) throw error;
     log.warning(error.message);
-    process.exitCode = 1;
+    process.exitCode = error.exitCode;
     return;
   }
   stopOnSignals(supervisor, log);

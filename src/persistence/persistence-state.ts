@@ -61,6 +61,11 @@ const FIGURES = [
   'lastRewriteFailed',
   'rewrites',
   'rewriteFailuresInARow',
+  /** Of the load that is under way: when it began, and bytes. */
+  'loadStartMillis',
+  'loadTotalBytes',
+  'loadedBytes',
+  'loadUsedMemory',
   'lastLoadKeysLoaded',
   'lastLoadKeysExpired',
   /** Whether the data directory is locked, and for which thread (servers/persistence.ts). */

@@ -12,7 +12,7 @@ import { join } from 'node:path';
 import { SNAPSHOT_FAILED, appendOnlyFileFailed } from '../commands/errors.ts';
 import type { JobStart, PersistenceService, RestoreFailure } from '../commands/services.ts';
 import type { DirectiveName } from '../config/directives.ts';
-import type { AppendOnlyFigures, PersistenceFigures } from '../engine/info.ts';
+import type { AppendOnlyFigures, LoadingFigures, PersistenceFigures } from '../engine/info.ts';
 import { MAIL_ATTEND } from '../engine/mailboxes.ts';
 import { STATE_WRITES_REFUSED } from '../engine/shared-state.ts';
 import type { Database } from '../keyspace/database.ts';
@@ -225,7 +225,13 @@ export class Persistence implements PersistenceService {
   /** Goes on loading for about that long. Under the lock. Throws RecoveryError. */
   loadStep(budgetMicros: number): void {
     const recovery = this.#recovery!;
-    if (!recovery.step(budgetMicros)) return;
+    const isDone = recovery.step(budgetMicros);
+    const { startMillis, totalBytes, loadedBytes, usedMemoryAtSave } = recovery.progress;
+    this.#state.setFigure('loadStartMillis', startMillis);
+    this.#state.setFigure('loadTotalBytes', totalBytes);
+    this.#state.setFigure('loadedBytes', loadedBytes);
+    this.#state.setFigure('loadUsedMemory', usedMemoryAtSave);
+    if (!isDone) return;
     const result = recovery.result!;
     this.#state.setFigure('lastLoadKeysLoaded', result.keysLoaded);
     this.#state.setFigure('lastLoadKeysExpired', result.keysExpired);
@@ -746,7 +752,8 @@ export class Persistence implements PersistenceService {
       this.#log.flushAndSync();
       isOk = this.#log.error === undefined;
     }
-    const wantsSave = saves ?? (this.#values.save.length > 0 && !this.#parts.engine.isLoading);
+    // What is not loaded yet must not be taken for what was deleted (db.c, shutdownCommand).
+    const wantsSave = !this.#parts.engine.isLoading && (saves ?? this.#values.save.length > 0);
     if (wantsSave) {
       log.notice('Saving the final snapshot before exiting.');
       if (!this.save()) {
@@ -772,7 +779,7 @@ export class Persistence implements PersistenceService {
     const isRewriting = runningJob === 'rewrite';
     const current = this.#secondsSinceStart();
     return {
-      loading: this.#recovery?.progress,
+      loading: this.#parts.engine.isLoading ? this.#loadingFigures() : undefined,
       isLoading: this.#parts.engine.isLoading,
       isSaving,
       savedKeys: runningJob === undefined ? 0 : state.figure('jobKeysDone'),
@@ -793,6 +800,16 @@ export class Persistence implements PersistenceService {
       rewriteFailuresInARow: state.figure('rewriteFailuresInARow'),
       lastWriteOk: this.#log.error === undefined,
       appendOnlyFile: this.#log.mode === 'off' ? undefined : this.#logFigures(),
+    };
+  }
+
+  #loadingFigures(): LoadingFigures {
+    const state = this.#state;
+    return {
+      startMillis: state.figure('loadStartMillis'),
+      totalBytes: state.figure('loadTotalBytes'),
+      loadedBytes: state.figure('loadedBytes'),
+      usedMemoryAtSave: state.figure('loadUsedMemory'),
     };
   }
 

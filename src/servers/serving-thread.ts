@@ -117,8 +117,8 @@ function serveWithEpoll(parts: ThreadParts, libc: Libc, settings: ServingSetting
     settings.role === 'client'
       ? clientRole(
           parts,
-          (descriptor) => server.adopt(descriptor),
           () => (core.stopCode = 0),
+          (descriptor) => server.adopt(descriptor),
         )
       : mainRole(new Duties(parts, releasePages), keeper);
   const core: ServingCore = new ServingCore(parts, server, role);
@@ -146,11 +146,7 @@ async function serveWithNode(parts: ThreadParts, settings: ServingSettings): Pro
   const keeper = settings.role === 'keeper' ? relayingKeeper(parts, server) : undefined;
   const role: ThreadRole =
     settings.role === 'client'
-      ? clientRole(
-          parts,
-          () => false,
-          () => (core.stopCode = 0),
-        )
+      ? clientRole(parts, () => (core.stopCode = 0))
       : mainRole(new Duties(parts, releasePages), keeper);
   const core: ServingCore = new ServingCore(parts, server, role);
   server.connect(core);
@@ -231,19 +227,19 @@ function mainRole(duties: Duties, keeper: Keeper<unknown> | undefined): ThreadRo
 
 /**
  * A thread that serves what the keeper gives it.
- * @param adopt false when the connection could not be taken over
+ * @param adopt serves a descriptor (epoll); false when the connection could not be taken over
  */
 function clientRole(
   parts: ThreadParts,
-  adopt: (descriptor: number) => boolean,
   retire: () => void,
+  adopt?: (descriptor: number) => boolean,
 ): ThreadRole {
   const clientGone = (): void => tellKeeper(parts, MAIL_CLIENT_GONE);
   return {
     duties: undefined,
     connectionClosed: clientGone,
     receive: (kind, value) => {
-      if (kind === MAIL_ADOPT && !adopt(value)) parts.mutex.hold(clientGone);
+      if (kind === MAIL_ADOPT && adopt?.(value) === false) parts.mutex.hold(clientGone);
       else if (kind === MAIL_RETIRE) retire();
     },
     tick: () => {},

@@ -31,7 +31,15 @@ const STOP_WAIT_MILLIS_MAX = 2000;
 const RUN_ID_BYTES = 20;
 
 /** Why the server did not start, in the words of its log. */
-export class StartError extends Error {}
+export class StartError extends Error {
+  /** What the program ends with: 0 when it was asked to stop before it was ready. */
+  readonly exitCode: number;
+
+  constructor(message: string, exitCode = 1) {
+    super(message);
+    this.exitCode = exitCode;
+  }
+}
 
 export interface StartOptions {
   readonly config: Config;
@@ -136,6 +144,8 @@ function whenReady(worker: Worker): Promise<number> {
     worker.on('message', (report: ServingReport) => {
       if (report.kind === 'ready') resolve(report.port);
       else if (report.kind === 'failed') reject(new StartError(report.reason));
+      else if (report.kind === 'stopped')
+        reject(new StartError('The server was stopped before it was ready', report.code));
     });
     worker.on('error', reject);
     worker.on('exit', (code) => reject(new StartError(`the serving thread ended with code ${code}`)));

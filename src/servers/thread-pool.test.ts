@@ -176,7 +176,7 @@ class World {
 
   /** Everybody leaves, and time passes. */
   settle(): void {
-    for (let isSettled = false; !isSettled; ) {
+    for (let isSettled = false; !isSettled;) {
       for (const number of this.#numbers(({ isRetiring }) => isRetiring)) this.#end(number);
       const starting = this.#numbers(({ isReady }) => !isReady);
       for (const number of starting) this.#ready(number);

@@ -92,7 +92,8 @@ export class ThreadPool<Client> {
   /** How many clients may wait: as many as threads can still come to be free. */
   get #places(): number {
     let taken = 0;
-    for (const { clientCount, isRetiring } of this.#threads.values()) if (clientCount > 0 || isRetiring) taken++;
+    for (const { clientCount, isRetiring } of this.#threads.values())
+      if (clientCount > 0 || isRetiring) taken++;
     return this.#options.threadsMax - taken;
   }
 

@@ -104,6 +104,8 @@ onEveryServer('CLIENT KILL ends the clients that every filter fits', async (serv
   const killer = await server.connect();
   const killed = async (filter: (victim: RespClient) => Promise<(string | number)[]>, count: number) => {
     const victim = await server.connect();
+    // From then on it is known to be there: in threaded mode not before it has its thread.
+    await victim.command('PING');
     const words = await filter(victim);
     assert.equal(await killer.text('CLIENT', 'KILL', ...words), `:${count}`, words.join(' '));
     if (count === 0) assert.equal(await victim.text('PING'), '+PONG');
