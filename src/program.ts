@@ -45,14 +45,19 @@ async function run(
 
   let supervisor: Supervisor;
   try {
-    supervisor = await Supervisor.start({ config, version: PROGRAM.version, port: values.port, worker });
+    supervisor = await Supervisor.start({
+      config,
+      version: PROGRAM.version,
+      port: values.port,
+      worker,
+      onStarting: (requestStop) => stopOnSignals(requestStop, log),
+    });
   } catch (error) {
     if (!(error instanceof StartError)) throw error;
     log.warning(error.message);
     process.exitCode = error.exitCode;
     return;
   }
-  stopOnSignals(supervisor, log);
   printReady(config, supervisor, log);
 
   process.exitCode = await supervisor.ended;
@@ -74,7 +79,7 @@ function printReady(
     log.notice(`The server is now ready to accept connections at ${values.unixsocket}`);
 }
 
-function stopOnSignals(supervisor: Supervisor, log: Log): void {
+function stopOnSignals(requestStop: (reason: number) => void, log: Log): void {
   let isStopping = false;
   for (const signal of ['SIGINT', 'SIGTERM'] as const) {
     process.on(signal, () => {
@@ -85,7 +90,7 @@ function stopOnSignals(supervisor: Supervisor, log: Log): void {
       }
       isStopping = true;
       log.warning(`Received ${signal} scheduling shutdown...`);
-      supervisor.requestStop(signal === 'SIGINT' ? STOP_BY_SIGINT : STOP_BY_SIGTERM);
+      requestStop(signal === 'SIGINT' ? STOP_BY_SIGINT : STOP_BY_SIGTERM);
     });
   }
 }

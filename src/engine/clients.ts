@@ -32,13 +32,7 @@ import {
 } from './client-table.ts';
 import type { ClientTable } from './client-table.ts';
 import { MAIL_KILL, MAIL_UNPAUSED } from './mailboxes.ts';
-import {
-  PAUSE_ALL,
-  PAUSE_NONE,
-  PAUSE_WRITE,
-  STATE_PAUSE_END,
-  STATE_PAUSE_MODE,
-} from './shared-state.ts';
+import { PAUSE_ALL, PAUSE_NONE, PAUSE_WRITE, STATE_PAUSE_END, STATE_PAUSE_MODE } from './shared-state.ts';
 
 /** What the thread can do for its own clients, and to reach other threads. */
 export interface ThreadLink {

@@ -261,6 +261,8 @@ export class EpollServer implements Transport {
   run(): number {
     const core = this.#core;
     const resume = (connection: Connection): void => this.#runInput(connection, 0);
+    // What was sent before there was a descriptor to wake this thread with.
+    core.readMail();
     for (;;) {
       core.beforeSleep(resume);
       this.#endWakeUp();

@@ -49,6 +49,8 @@ export interface StartOptions {
   readonly port: number;
   /** The serving thread, if it was started already. */
   readonly worker?: Worker | undefined;
+  /** Called when the threads are there, while data may still be loaded: with what asks them to stop (STOP_*). */
+  readonly onStarting?: (requestStop: (reason: number) => void) => void;
 }
 
 export class Supervisor {
@@ -104,6 +106,7 @@ export class Supervisor {
       else if (report.kind === 'hand-over') clients.handOver(report.thread, report.handOver);
     });
     const ended = watchEnd(worker, persistence, clients, parts);
+    options.onStarting?.((reason) => requestStop(parts, reason));
     try {
       const port = await whenReady(worker);
       const supervisor = new Supervisor(parts, port, ended);
@@ -133,10 +136,14 @@ export class Supervisor {
 
   /** Asks the server to end, for that reason (STOP_*); `ended` tells when it has. */
   requestStop(reason: number): void {
-    const { mutex, mailboxes } = this.#parts;
-    mutex.hold(() => mailboxes.post(SERVING_THREAD, { kind: MAIL_STOP, clientId: 0, value: reason }));
-    this.#parts.wake(SERVING_THREAD);
+    requestStop(this.#parts, reason);
   }
+}
+
+function requestStop(parts: SharedParts, reason: number): void {
+  const { mutex, mailboxes } = parts;
+  mutex.hold(() => mailboxes.post(SERVING_THREAD, { kind: MAIL_STOP, clientId: 0, value: reason }));
+  parts.wake(SERVING_THREAD);
 }
 
 function whenReady(worker: Worker): Promise<number> {
