@@ -28,7 +28,7 @@ export const SERVER_DIRECTIVES = {
     names: ['eventloop', 'threaded'],
     immutable: true,
     common: true,
-    summary: 'one event loop for all clients, or threaded: threads that share the data, one for each client',
+    summary: 'one event loop for all, or a thread for each client',
   },
   io: {
     group: 'server',
