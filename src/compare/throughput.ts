@@ -226,7 +226,8 @@ class Grid {
 }
 
 export function describeSetting({ clients, pipeline, readsPercent, valueBytes, log }: Setting): string {
-  return `${clients} client${clients === 1 ? '' : 's'}, -P ${pipeline}, ${readsPercent} % GET, ${valueBytes} bytes, AOF ${log}`;
+  const who = `${clients} client${clients === 1 ? '' : 's'}`;
+  return `${who}, -P ${pipeline}, ${readsPercent} % GET, ${valueBytes} bytes, AOF ${log}`;
 }
 
 /** GET and SET in their shares. */

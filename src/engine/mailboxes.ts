@@ -6,6 +6,7 @@
 import type { Arena, Ref } from '../memory/arena.ts';
 import type { Allocator } from '../memory/allocator.ts';
 import { CONTROL_ROOT_MAILBOXES } from '../memory/control-block.ts';
+import type { Mutex } from '../memory/mutex.ts';
 import { clearWords, getDouble, getWord, setDouble, setWord } from '../memory/struct.ts';
 import { STATE_THREAD_EVENTS, STATE_THREAD_MAIL, STATE_THREAD_POLLS, THREADS_MAX } from './shared-state.ts';
 
@@ -112,11 +113,20 @@ export class Mailboxes {
     return found.filter((descriptor) => descriptor !== 0);
   }
 
-  /** Wakes a thread. `signal` writes to an event descriptor. No lock needed. */
-  wake(thread: number, signal: (eventDescriptor: number) => void): void {
-    Atomics.add(this.#arena.control, STATE_THREAD_MAIL + thread, 1);
-    Atomics.notify(this.#arena.control, STATE_THREAD_MAIL + thread);
-    const descriptor = this.#arena.control[STATE_THREAD_EVENTS + thread]!;
-    if (descriptor !== 0) signal(descriptor);
+  /**
+   * Wakes a thread, with or without the lock. `signal` writes to an event descriptor: under the lock, for a
+   * thread that ends closes its descriptor under the lock, and the number may then mean another file.
+   */
+  wake(thread: number, lock: Mutex, signal: (eventDescriptor: number) => void): void {
+    const { control } = this.#arena;
+    Atomics.add(control, STATE_THREAD_MAIL + thread, 1);
+    Atomics.notify(control, STATE_THREAD_MAIL + thread);
+    if (control[STATE_THREAD_EVENTS + thread] === 0) return;
+    const signalIfOpen = (): void => {
+      const descriptor = control[STATE_THREAD_EVENTS + thread]!;
+      if (descriptor !== 0) signal(descriptor);
+    };
+    if (lock.isMine) signalIfOpen();
+    else lock.hold(signalIfOpen);
   }
 }

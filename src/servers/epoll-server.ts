@@ -421,8 +421,11 @@ export class EpollServer implements Transport {
   /** Gives the loop's own descriptors back. */
   dispose(): void {
     this.stopListening();
-    this.#parts.mailboxes.setEventDescriptor(this.#parts.threadNumber, 0, 0);
-    this.#libc.close(this.#wakeDescriptor);
+    const { mutex, mailboxes, threadNumber } = this.#parts;
+    mutex.hold(() => {
+      mailboxes.setEventDescriptor(threadNumber, 0, 0);
+      this.#libc.close(this.#wakeDescriptor);
+    });
     this.#libc.close(this.#epoll);
   }
 }

@@ -49,8 +49,8 @@ const REPAIR_MILLIS_MIN = 1000;
 const REPAIR_MILLIS_MAX = 60_000;
 
 /**
- * Files under way: `temp-PID.json`, `temp-PID.rdb`, the same with `-now` for those that everybody waits for (a
- * job that was told to end may still have its own open then), and the base of a rewrite.
+ * Files under way: `temp-PID.json`, `temp-PID.rdb`, the same with `-now` for those that everybody waits for
+ * (a job that was told to end may still have its own open then), and the base of a rewrite.
  */
 const TEMPORARY_NAME = /^temp-(\d+(-now)?\.(json|rdb)|rewriteaof-bg-\d+\.aof)$/;
 /**
@@ -606,8 +606,7 @@ export class Persistence implements PersistenceService {
     if (!this.#log.canTurnOn()) return CANNOT_TURN_ON;
     this.#log.turnOn();
     this.#state.setFigure('nextRewriteMillis', 0);
-    if (!this.#isKeeper) return undefined;
-    if (this.runningJob !== undefined) this.#schedule('isRewriteScheduled', true);
+    if (!this.#isKeeper || this.runningJob !== undefined) this.#schedule('isRewriteScheduled', true);
     else if (!this.#startRewrite()) return CANNOT_TURN_ON;
     return undefined;
   }

@@ -71,7 +71,7 @@ export function attachShared(
     config,
     log: new Log({ level: config.values.loglevel, file: config.values.logfile }),
     process: settings.process,
-    wake: (thread) => mailboxes.wake(thread, signal),
+    wake: (thread) => mailboxes.wake(thread, mutex, signal),
   };
 }
 

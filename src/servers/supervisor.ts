@@ -49,7 +49,7 @@ export interface StartOptions {
   readonly port: number;
   /** The serving thread, if it was started already. */
   readonly worker?: Worker | undefined;
-  /** Called when the threads are there, while data may still be loaded: with what asks them to stop (STOP_*). */
+  /** Called when the threads are there and data may still be loaded: with what asks them to stop (STOP_*). */
   readonly onStarting?: (requestStop: (reason: number) => void) => void;
 }
 

@@ -63,6 +63,7 @@ class Writer {
   }
 
   async check(client: RespClient): Promise<void> {
+    if (this.acknowledged === 0) return;
     const keys = Array.from({ length: this.acknowledged }, (_, index) => this.key(index + 1));
     const found = await client.text('EXISTS', ...keys);
     assert.equal(found, `:${this.acknowledged}`);
