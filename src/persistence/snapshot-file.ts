@@ -76,14 +76,32 @@ export class SnapshotFile {
       this.#flush();
       this.#disk.fsync(this.#descriptor());
       this.#close();
-      decide(() => {
-        this.#disk.rename(this.#temporaryPath, join(this.#directory, finalName));
-        isReplaced = true;
-      });
+      const finalPath = join(this.#directory, finalName);
+      const replaced = this.#holdOpen(finalPath);
+      try {
+        decide(() => {
+          this.#disk.rename(this.#temporaryPath, finalPath);
+          isReplaced = true;
+        });
+      } finally {
+        if (replaced !== undefined) attempt(() => this.#disk.close(replaced));
+      }
     });
     if (isReplaced) this.#disk.syncDirectory(this.#directory);
     else this.discard();
     return isReplaced;
+  }
+
+  /**
+   * Opens the file that is to be replaced, if there is one: as long as it is open the file system keeps it, so
+   * the rename, which others may wait for, does not take the time it takes to free a large file.
+   */
+  #holdOpen(path: string): Descriptor | undefined {
+    let fd: Descriptor | undefined;
+    attempt(() => {
+      if (this.#disk.exists(path)) fd = this.#disk.open(path, 'read');
+    });
+    return fd;
   }
 
   /** Gives up, unless all is done: closes and removes the temporary file, as far as that can be done. */
