@@ -8,19 +8,19 @@ const POLL_MILLIS = 20;
 /** How a job is asked for, and the fields of INFO persistence that tell of it. */
 export interface BackgroundJob {
   readonly command: 'BGSAVE' | 'BGREWRITEAOF';
-  readonly busyField: string;
+  readonly busyFields: readonly string[];
   readonly copiedField: string;
 }
 
 export const BGSAVE: BackgroundJob = {
   command: 'BGSAVE',
-  busyField: 'rdb_bgsave_in_progress',
+  busyFields: ['rdb_bgsave_in_progress'],
   copiedField: 'rdb_last_cow_size',
 };
 
 export const BGREWRITEAOF: BackgroundJob = {
   command: 'BGREWRITEAOF',
-  busyField: 'aof_rewrite_in_progress',
+  busyFields: ['aof_rewrite_in_progress', 'aof_rewrite_scheduled'],
   copiedField: 'aof_last_cow_size',
 };
 
@@ -48,7 +48,7 @@ export async function runJob(
     peakBytes = Math.max(peakBytes, server.residentBytes().now);
     const info = await readInfo(connection, 'persistence');
     copiedBytes = Math.max(copiedBytes, Number(info.get(job.copiedField)));
-    if (info.get(job.busyField) === '0') break;
+    if (job.busyFields.every((field) => info.get(field) === '0')) break;
   }
   return { seconds: [(performance.now() - begin) / 1000], peakBytes, copiedBytes };
 }
