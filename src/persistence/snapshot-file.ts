@@ -93,8 +93,8 @@ export class SnapshotFile {
   }
 
   /**
-   * Opens the file that is to be replaced, if there is one: as long as it is open the file system keeps it, so
-   * the rename, which others may wait for, does not take the time it takes to free a large file.
+   * Opens the file that is to be replaced, if there is one: as long as it is open the file system keeps it,
+   * so the rename, which others may wait for, does not take the time it takes to free a large file.
    */
   #holdOpen(path: string): Descriptor | undefined {
     let fd: Descriptor | undefined;

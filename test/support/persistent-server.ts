@@ -83,8 +83,9 @@ export function filesOf(directory: string) {
 /** Waits for the end of a rewrite that was asked for, and of one that was scheduled meanwhile. */
 export async function rewriteDone(client: RespClient): Promise<void> {
   await waitUntil('the rewrite is done', async () => {
-    const isRunning = (await infoField(client, 'aof_rewrite_in_progress')) === '1';
-    return !isRunning && (await infoField(client, 'aof_rewrite_scheduled')) === '0';
+    // In this order: between the two questions a rewrite may begin that was scheduled.
+    if ((await infoField(client, 'aof_rewrite_scheduled')) === '1') return false;
+    return (await infoField(client, 'aof_rewrite_in_progress')) === '0';
   });
 }
 

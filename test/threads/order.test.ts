@@ -112,7 +112,7 @@ forEachTransport('what one client changes holds for all', async (implementation,
   assert.equal(await three.text('CONFIG', 'SET', 'appendonly', 'yes', 'appendfsync', 'always'), '+OK');
   await rewriteDone(one);
   assert.equal(await one.text('SET', 'key', 'logged'), '+OK');
-  assert.equal(await three.text('DEBUG', 'LOADAOF'), '+OK');
+  assert.equal(await three.text('DEBUG', 'LOADAOF'), '+OK', server.output());
   assert.equal(await three.text('GET', 'key'), '"logged"');
 
   // Figures of a client that another thread serves.
