@@ -26,6 +26,7 @@ import {
   toMillis,
 } from './json-value-reader.ts';
 import { BorrowedString, type ByteSource } from './rdb-input.ts';
+import { ReusedEntry } from './rdb-reader.ts';
 import type { RdbAuxItem, RdbDatabaseItem, RdbEndItem, RdbEntryItem, RdbFunctionItem } from './rdb-reader.ts';
 import type { RdbValue } from './rdb-values.ts';
 
@@ -35,26 +36,6 @@ const AT = 0x40;
 const NO_DATABASE = -1;
 const FREQUENCY_MAX = 255;
 const DATABASE_MAX = 2 ** 31 - 1;
-
-class BorrowedStringValue extends BorrowedString {
-  readonly kind = 'string';
-}
-
-/** The one entry item, filled again for each key. */
-class Entry implements RdbEntryItem {
-  readonly kind = 'entry';
-  readonly key = new BorrowedString();
-  database = 0;
-  expiryMillis: number | undefined;
-  idleSeconds: number | undefined;
-  frequency: number | undefined;
-  value: RdbValue;
-  readonly stringValue = new BorrowedStringValue();
-
-  constructor() {
-    this.value = this.stringValue;
-  }
-}
 
 /* Members of the object that stands for a value. */
 
@@ -97,7 +78,7 @@ type State = 'start' | 'between-sections' | 'in-data' | 'after-name' | 'ended';
 
 export class JsonSnapshotReader {
   readonly #input: JsonInput;
-  readonly #entry = new Entry();
+  readonly #entry = new ReusedEntry();
   readonly #parts = new EntryParts();
   readonly #scratch = new BorrowedString();
   /** Items that were read in one go. */

@@ -107,8 +107,8 @@ class BorrowedStringValue extends BorrowedString {
   readonly kind = 'string';
 }
 
-/** The one entry item, filled again for each key. */
-class Entry implements RdbEntryItem {
+/** The one entry item of a reader, filled again for each key. */
+export class ReusedEntry implements RdbEntryItem {
   readonly kind = 'entry';
   readonly key = new BorrowedString();
   database = 0;
@@ -131,7 +131,7 @@ class Entry implements RdbEntryItem {
 
 export class RdbReader {
   readonly #input: RdbInput;
-  readonly #entry = new Entry();
+  readonly #entry = new ReusedEntry();
   #dialect: RdbDialect = 'REDIS';
   #version = 0;
   #end: RdbEndItem | undefined;
