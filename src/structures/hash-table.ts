@@ -85,8 +85,8 @@ export class HashTable {
   readonly #arena: Arena;
   readonly #allocator: Allocator;
   /** Where the header's words are. */
-  readonly #headerWords: Int32Array;
-  readonly #headerAt: number;
+  #headerWords: Int32Array;
+  #headerAt: number;
   readonly #keyLengthWord: number;
   readonly #keyOffset: number;
   /** Where `#locate` found the bucket: the words of its segment, and the index in them. */
@@ -102,6 +102,13 @@ export class HashTable {
     this.#keyLengthWord = layout.keyLengthWord;
     this.#keyOffset = layout.keyOffset;
     this.#bucketWords = allocator.arena.words[0]!;
+  }
+
+  /** Turns the view to the table of another header: one view serves all tables with the same layout. */
+  attach(header: Ref): this {
+    this.#headerWords = this.#arena.words[header >>> SEGMENT_SHIFT]!;
+    this.#headerAt = (header & OFFSET_MASK) << 1;
+    return this;
   }
 
   /** Makes an empty table of a fresh header. */
