@@ -7,10 +7,13 @@
  *     word  12        where the active expiry cycle goes on
  *     word  13        while a snapshot has not walked the keys: the index at the cut, plus 1; else 0
  *     double 7        average time to live of the keys looked at by that cycle, ms
+ *     words 16 – 19   index of the hashes with fields that expire, as that of the keys
+ *     word  20        where the cycle goes on with them
  */
 import { strict as assert } from 'node:assert';
 import type { Arena, Ref } from '../memory/arena.ts';
 import type { Allocator } from '../memory/allocator.ts';
+import { CONTROL_AWAITED_KEYS } from '../memory/control-block.ts';
 import { byteOffset, bytesOf, clearWords, getDouble, getWord, setDouble, setWord } from '../memory/struct.ts';
 import type { BorrowedBytes } from '../memory/struct.ts';
 import { ENTRY_HASH, HASH_TABLE_WORDS, HashTable } from '../structures/hash-table.ts';
@@ -26,6 +29,10 @@ import {
   EXPIRY_BYTES,
   FLAG_APART,
   FLAG_EXPIRES,
+  FLAG_FIELDS_EXPIRE,
+  TYPE_HASH,
+  TYPE_STREAM,
+  TYPE_STRING,
   encodingOfMeta,
   entryBytes,
   epochOfMeta,
@@ -33,20 +40,25 @@ import {
   getApart,
   getExpiry,
   getExpiryIndex,
+  makeMeta,
   setExpiry,
   setExpiryIndex,
   tailBytesOf,
   typeOfMeta,
   valueOffset,
+  withEncoding,
   withEpoch,
 } from './entry.ts';
 import type { Keyspace } from './keyspace.ts';
+import { NOTIFY_KEY_MISS, NOTIFY_NEW } from './notify.ts';
 
 const EXPIRING = HASH_TABLE_WORDS;
 const CYCLE_CURSOR = HASH_TABLE_WORDS + REF_VECTOR_WORDS;
 const CUT = CYCLE_CURSOR + 1;
 const AVERAGE_TTL_DOUBLE = 7;
-export const DATABASE_WORDS = 16;
+const FIELDS_EXPIRE = 16;
+const FIELD_CURSOR = FIELDS_EXPIRE + REF_VECTOR_WORDS;
+export const DATABASE_WORDS = 22;
 
 /** No expiry time. */
 export const NO_EXPIRY = -1;
@@ -59,6 +71,7 @@ export class Database {
   readonly #header: Ref;
   readonly #table: HashTable;
   readonly #expiring: RefVector;
+  readonly #fieldExpiring: RefVector;
   /** Hash of the key that `find` was last called with. */
   #hash = 0;
 
@@ -70,6 +83,7 @@ export class Database {
     this.#header = header;
     this.#table = new HashTable(keyspace.allocator, header, ENTRY_LAYOUT);
     this.#expiring = new RefVector(keyspace.allocator, header, EXPIRING);
+    this.#fieldExpiring = new RefVector(keyspace.allocator, header, FIELDS_EXPIRE);
   }
 
   /** Makes an empty database of a fresh header block. */
@@ -129,6 +143,7 @@ export class Database {
     const entry = this.lookup(key, start, end);
     if (entry === 0) {
       this.#keyspace.missCount++;
+      this.#keyspace.event(this, key, start, end, NOTIFY_KEY_MISS, 'keymiss');
       return 0;
     }
     this.#keyspace.hitCount++;
@@ -137,13 +152,18 @@ export class Database {
   }
 
   /**
-   * The same for commands that ask about a key without using it (EXISTS, TTL, OBJECT): no access is marked.
+   * The same for commands that ask about a key without using it (EXISTS, TTL, OBJECT): no access is marked,
+   * and when `isSilent` there is no event of a miss.
    */
-  peek(key: Uint8Array, start: number, end: number): Ref {
+  peek(key: Uint8Array, start: number, end: number, isSilent = false): Ref {
     const entry = this.lookup(key, start, end);
-    if (entry === 0) this.#keyspace.missCount++;
-    else this.#keyspace.hitCount++;
-    return entry;
+    if (entry !== 0) {
+      this.#keyspace.hitCount++;
+      return entry;
+    }
+    this.#keyspace.missCount++;
+    if (!isSilent) this.#keyspace.event(this, key, start, end, NOTIFY_KEY_MISS, 'keymiss');
+    return 0;
   }
 
   /** For commands that change the value: marks the access. 0 when there is no living key. */
@@ -218,16 +238,64 @@ export class Database {
     setWord(arena, entry, ENTRY_VALUE, 0);
     copyBytes(bytesOf(arena, entry), byteOffset(entry) + ENTRY_KEY_OFFSET, key, start, end);
     this.#table.insert(entry);
+    // What is loaded is not new.
+    if (!this.#keyspace.ignoresExpiry) this.#keyspace.event(this, key, start, end, NOTIFY_NEW, 'new');
+    if (typeOfMeta(meta) !== TYPE_STRING) this.#keyspace.keyReady(this, key, start, end);
     return entry;
+  }
+
+  /** Adds a key that is not there, with a value that is no string. Call it as `create`. */
+  createWith(key: Uint8Array, start: number, end: number, type: number, encoding: number, value: Ref): Ref {
+    const entry = this.create(key, start, end, makeMeta(type, encoding, 0, 0), 0);
+    setWord(this.#arena, entry, ENTRY_VALUE, value);
+    if (type === TYPE_HASH && this.#keyspace.hashes.hasExpiringFields(value, encoding))
+      this.indexFieldExpiry(entry, true);
+    return entry;
+  }
+
+  /** Sets a key to a value that is no string, whatever it was before; it becomes persistent. */
+  storeWith(key: Uint8Array, start: number, end: number, type: number, encoding: number, value: Ref): Ref {
+    const old = this.lookupWrite(key, start, end);
+    if (old !== 0) this.delete(old);
+    return this.createWith(key, start, end, type, encoding, value);
+  }
+
+  /** The value of an entry that is no string. */
+  valueOf(entry: Ref): Ref {
+    return getWord(this.#arena, entry, ENTRY_VALUE);
+  }
+
+  /** Gives an entry that is no string its value, which may have moved, and its encoding. After `willChange`. */
+  setValue(entry: Ref, encoding: number, value: Ref): void {
+    const meta = getWord(this.#arena, entry, ENTRY_META);
+    if (encodingOfMeta(meta) !== encoding)
+      setWord(this.#arena, entry, ENTRY_META, withEncoding(meta, encoding));
+    setWord(this.#arena, entry, ENTRY_VALUE, value);
   }
 
   /** Deletes the key, its expiry and its value. */
   delete(entry: Ref): void {
     this.willChange(entry);
+    this.#tellStreamReaders(entry);
     this.#table.remove(entry);
     if ((getWord(this.#arena, entry, ENTRY_META) & FLAG_EXPIRES) !== 0) this.#unindexExpiry(entry);
+    if (this.hasExpiringFields(entry)) this.indexFieldExpiry(entry, false);
     this.#keyspace.freeValue(entry);
     this.#allocator.free(entry);
+  }
+
+  /** Clients that read a stream in a group do not wait for one that is gone. */
+  #tellStreamReaders(entry: Ref): void {
+    if (this.typeOf(entry) !== TYPE_STREAM || this.#arena.control[CONTROL_AWAITED_KEYS] === 0) return;
+    const key = this.keyOf(entry);
+    this.#keyspace.keyReady(this, key, 0, key.length);
+  }
+
+  /** Before the value of an entry is replaced by one of another type, and freed. */
+  willReplaceValue(entry: Ref): void {
+    this.#tellStreamReaders(entry);
+    if (this.hasExpiringFields(entry)) this.indexFieldExpiry(entry, false);
+    this.#keyspace.freeValue(entry);
   }
 
   /** Deletes a key whose time has passed, and tells everybody. */
@@ -248,7 +316,7 @@ export class Database {
     const meta = getWord(arena, entry, ENTRY_META);
     const tailBytes = this.tailBytes(entry);
     target.find(key, start, end);
-    const moved = target.create(key, start, end, meta & ~FLAG_EXPIRES, tailBytes);
+    const moved = target.create(key, start, end, meta & ~(FLAG_EXPIRES | FLAG_FIELDS_EXPIRE), tailBytes);
     setWord(arena, moved, ENTRY_VALUE, getWord(arena, entry, ENTRY_VALUE));
     setWord(arena, moved, ENTRY_CLOCK, getWord(arena, entry, ENTRY_CLOCK));
     const source = this.tailOffset(entry);
@@ -260,6 +328,10 @@ export class Database {
       source + tailBytes,
     );
     if ((meta & FLAG_APART) !== 0) this.#keyspace.held.entryMoved(moved);
+    if ((meta & FLAG_FIELDS_EXPIRE) !== 0) {
+      this.indexFieldExpiry(entry, false);
+      target.indexFieldExpiry(moved, true);
+    }
     const result = (meta & FLAG_EXPIRES) !== 0 ? target.setExpiry(moved, getExpiry(arena, entry)) : moved;
 
     this.#table.remove(entry);
@@ -294,6 +366,7 @@ export class Database {
   dismantle(shouldStop: () => boolean): boolean {
     // No order matters any more, so nothing is unlinked one by one: the walk frees, the tables go at the end.
     this.#expiring.clear();
+    this.#fieldExpiring.clear();
     const groups = this.#table.groupCount;
     while (this.expiryCursor < groups) {
       this.#table.visitGroupAt(this.expiryCursor, (entry) => {
@@ -383,6 +456,46 @@ export class Database {
     setExpiryIndex(this.#arena, last, index);
   }
 
+  /** Whether the entry is a hash with fields that expire. */
+  hasExpiringFields(entry: Ref): boolean {
+    return (getWord(this.#arena, entry, ENTRY_META) & FLAG_FIELDS_EXPIRE) !== 0;
+  }
+
+  /** Hashes with fields that expire. */
+  get fieldExpiringCount(): number {
+    return this.#fieldExpiring.count;
+  }
+
+  /** The n-th of these hashes, in no particular order. */
+  fieldExpiringAt(index: number): Ref {
+    return this.#fieldExpiring.at(index);
+  }
+
+  get fieldCursor(): number {
+    return getWord(this.#arena, this.#header, FIELD_CURSOR);
+  }
+
+  set fieldCursor(index: number) {
+    setWord(this.#arena, this.#header, FIELD_CURSOR, index);
+  }
+
+  /** Enters a hash in the index of those with fields that expire, or takes it out (hash-values.ts). */
+  indexFieldExpiry(entry: Ref, isExpiring: boolean): void {
+    const { hashes } = this.#keyspace;
+    const meta = getWord(this.#arena, entry, ENTRY_META);
+    if (isExpiring) {
+      hashes.setIndexPlace(this.valueOf(entry), this.#fieldExpiring.push(entry));
+      setWord(this.#arena, entry, ENTRY_META, meta | FLAG_FIELDS_EXPIRE);
+      return;
+    }
+    setWord(this.#arena, entry, ENTRY_META, meta & ~FLAG_FIELDS_EXPIRE);
+    const place = hashes.indexPlace(this.valueOf(entry));
+    const last = this.#fieldExpiring.pop();
+    if (last === entry) return;
+    this.#fieldExpiring.set(place, last);
+    hashes.setIndexPlace(this.valueOf(last), place);
+  }
+
   // Shape ---------------------------------------------------------------------------------------------------
 
   /** Called before any change to an entry: hands the old state to a snapshot that has not saved it yet. */
@@ -454,6 +567,8 @@ export class Database {
   #replace(entry: Ref, moved: Ref, flags: number): void {
     this.#table.replace(entry, moved);
     if ((flags & FLAG_EXPIRES) !== 0) this.#expiring.set(getExpiryIndex(this.#arena, moved), moved);
+    if ((flags & FLAG_FIELDS_EXPIRE) !== 0)
+      this.#fieldExpiring.set(this.#keyspace.hashes.indexPlace(this.valueOf(moved)), moved);
     if ((flags & FLAG_APART) !== 0) this.#keyspace.held.entryMoved(moved);
     this.#allocator.free(entry);
   }
@@ -505,8 +620,13 @@ export class Database {
     return copy;
   }
 
-  /** Bytes that the allocator holds for the key and its string value. */
-  memoryOf(entry: Ref): number {
+  /** Bytes that the allocator holds for the key and its value, of which `samples` elements are looked at (0 = all). */
+  memoryOf(entry: Ref, samples: number): number {
+    const type = this.typeOf(entry);
+    if (type !== TYPE_STRING) {
+      const value = this.#keyspace.kindOf(type).memory(this.valueOf(entry), this.encodingOf(entry), samples);
+      return this.#allocator.usableBytes(entry) + value;
+    }
     const apart =
       (getWord(this.#arena, entry, ENTRY_META) & FLAG_APART) !== 0 ? getApart(this.#arena, entry) : 0;
     return this.#allocator.usableBytes(entry) + (apart === 0 ? 0 : this.#allocator.usableBytes(apart));
@@ -516,6 +636,7 @@ export class Database {
   checkInvariants(): void {
     this.#table.checkInvariants();
     let expiring = 0;
+    let fieldExpiring = 0;
     for (let group = 0; group < this.#table.groupCount; group++) {
       this.#table.visitGroupAt(group, (entry) => {
         const key = this.keyOf(entry);
@@ -523,7 +644,18 @@ export class Database {
         const meta = getWord(this.#arena, entry, ENTRY_META);
         const keyLength = getWord(this.#arena, entry, ENTRY_KEY_LENGTH);
         if ((meta & FLAG_APART) !== 0) this.#keyspace.held.checkEntry(entry);
+        if (typeOfMeta(meta) !== TYPE_STRING)
+          this.#keyspace.kindOf(typeOfMeta(meta)).checkInvariants(this.valueOf(entry), encodingOfMeta(meta));
         assert(entryBytes(keyLength, meta, this.tailBytes(entry)) <= this.#allocator.usableBytes(entry));
+        if ((meta & FLAG_FIELDS_EXPIRE) !== 0) {
+          fieldExpiring++;
+          const place = this.#keyspace.hashes.indexPlace(this.valueOf(entry));
+          assert.equal(
+            this.#fieldExpiring.at(place),
+            entry,
+            'a hash with fields that expire knows its place',
+          );
+        }
         if ((meta & FLAG_EXPIRES) === 0) return;
         expiring++;
         assert.equal(
@@ -534,5 +666,6 @@ export class Database {
       });
     }
     assert.equal(expiring, this.#expiring.count, 'keys that expire');
+    assert.equal(fieldExpiring, this.#fieldExpiring.count, 'hashes with fields that expire');
   }
 }

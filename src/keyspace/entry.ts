@@ -67,6 +67,8 @@ export const FLAG_EXPIRES = 1 << 8;
 export const FLAG_APART = 1 << 9;
 /** COPY made this value: in Redis it is not one of the shared integers. Only OBJECT REFCOUNT shows it. */
 export const FLAG_UNSHARED = 1 << 10;
+/** A hash with fields that expire. */
+export const FLAG_FIELDS_EXPIRE = 1 << 11;
 
 export const EXPIRY_BYTES = 16;
 export const APART_BYTES = 8;

@@ -77,6 +77,7 @@ test('everybody hears of every key, and its deletion is no change', (t) => {
   keyspace.observer = {
     keyExpired: (where, key) => told.push(`${where.index}: ${key.toString()}`),
     notify: () => assert.fail('the observer announces expired keys itself'),
+    keyReady() {},
     preserve: () => {},
   };
   const dirty = keyspace.dirty;

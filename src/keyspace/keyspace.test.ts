@@ -284,6 +284,7 @@ test('a snapshot is handed every old state once, before it changes', (t) => {
   keyspace.observer = {
     keyExpired: () => {},
     notify: () => {},
+    keyReady() {},
     preserve: (database, entry) => {
       const value = valueOf(keyspace, entry).toString('hex');
       const state = `${database.keyOf(entry).toString()} ${database.expiryOf(entry)} ${value}`;

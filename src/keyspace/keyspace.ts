@@ -7,22 +7,52 @@
  *     word 1       snapshot epoch: entries of an older epoch are not in the running snapshot yet
  *     words 2, 3   key of the hash function, random per server
  *     word 4       first detached database that waits to be freed
+ *     word 5       first detached value that waits to be freed (detached-values.ts)
  *     doubles 4 …  counters: COUNTERS below
  *     words 26 …   long strings that the running snapshot holds (held-strings.ts)
- *     words 32 …   references of the databases' headers
+ *     words 32 …   large collections that it holds (held-collections.ts)
+ *     words 36 …   references of the databases' headers
  */
 import { strict as assert } from 'node:assert';
 import type { Arena, Ref } from '../memory/arena.ts';
 import type { Allocator } from '../memory/allocator.ts';
-import { CONTROL_ROOT_KEYSPACE, CONTROL_WATCHED_KEYS } from '../memory/control-block.ts';
+import {
+  CONTROL_AWAITED_KEYS,
+  CONTROL_ROOT_KEYSPACE,
+  CONTROL_TRACKING, CONTROL_WATCHED_KEYS,
+} from '../memory/control-block.ts';
 import { addDouble, clearWords, getDouble, getWord, setDouble, setWord } from '../memory/struct.ts';
 import { halfSipHash } from '../util/half-siphash.ts';
 import type { RandomSource } from '../util/random.ts';
 import { AccessClock } from './access-clock.ts';
 import { DATABASE_WORDS, Database } from './database.ts';
-import { ENTRY_META, FLAG_APART, getApart, getHeld } from './entry.ts';
+import { DetachedValues } from './detached-values.ts';
+import { defaultEncodingLimits } from './encoding-limits.ts';
+import {
+  ENTRY_META,
+  ENTRY_VALUE,
+  FLAG_APART,
+  TYPE_HASH,
+  TYPE_LIST,
+  TYPE_SET,
+  TYPE_STREAM,
+  TYPE_SORTED_SET,
+  TYPE_STRING,
+  encodingOfMeta,
+  getApart,
+  getHeld,
+  typeOfMeta,
+} from './entry.ts';
+import { HashValues } from './hash-values.ts';
+import { HELD_COLLECTIONS_WORDS, HeldCollections } from './held-collections.ts';
 import { HeldStrings } from './held-strings.ts';
+import { ListValues } from './list-values.ts';
+import { SetValues } from './set-values.ts';
+import { StreamValues } from './stream-values.ts';
+import { NOTIFY_EXPIRED, NOTIFY_GENERIC, NOTIFY_HASH } from './notify.ts';
+import { SortedSetValues } from './sorted-set-values.ts';
 import { StringValues } from './string-values.ts';
+import type { ValueKind } from './value-kind.ts';
 import { Watches } from './watches.ts';
 
 const DATABASE_COUNT = 0;
@@ -30,8 +60,10 @@ const EPOCH = 1;
 const HASH_KEY_0 = 2;
 const HASH_KEY_1 = 3;
 const DETACHED = 4;
+const DETACHED_VALUES = 5;
 const HELD = 26;
-const DATABASES = 32;
+const HELD_COLLECTIONS = 32;
+const DATABASES = HELD_COLLECTIONS + HELD_COLLECTIONS_WORDS;
 
 /** Snapshot epochs are 16 bits of an entry. */
 const EPOCH_MASK = 0xffff;
@@ -57,6 +89,8 @@ const DETACHED_NEXT = DATABASE_WORDS;
 export interface KeyspaceObserver {
   /** A key was deleted because its time had passed: propagate its deletion. */
   keyExpired(database: Database, key: Uint8Array): void;
+  /** Fields of a hash were deleted because their time had passed: propagate their deletion. */
+  fieldsExpired?(database: Database, key: Uint8Array, fields: readonly Uint8Array[]): void;
   /** An event of one of the classes in `notifyMask`. */
   notify(
     eventClass: number,
@@ -68,6 +102,14 @@ export interface KeyspaceObserver {
   ): void;
   /** The entry is about to change and its state is not in the running snapshot yet. */
   preserve(database: Database, entry: Ref): void;
+  /** A key that clients wait for may have come: a list, sorted set or stream was created, or has grown. */
+  keyReady(database: Database, key: Uint8Array, start: number, end: number): void;
+}
+
+/** Tells clients that track keys. */
+export interface KeyTracker {
+  /** A key has changed: by a command, or because its time has passed. */
+  keyChanged(key: Uint8Array, start: number, end: number, isByCommand: boolean): void;
 }
 
 export class Keyspace {
@@ -77,12 +119,24 @@ export class Keyspace {
   readonly accessClock: AccessClock;
   readonly databases: readonly Database[];
   readonly strings: StringValues;
+  readonly sets: SetValues;
+  readonly hashes: HashValues;
+  readonly lists: ListValues;
+  readonly streams: StreamValues;
+  readonly sortedSets: SortedSetValues;
   readonly held: HeldStrings;
+  readonly heldCollections: HeldCollections;
   readonly watches: Watches;
+  /** Up to where collections keep their compact forms. */
+  readonly limits = defaultEncodingLimits();
+  readonly #detachedValues: DetachedValues;
+  /** By type number; strings are not among them. */
+  readonly #kinds: (ValueKind | undefined)[] = [];
   readonly hashKey0: number;
   readonly hashKey1: number;
   readonly #header: Ref;
   observer: KeyspaceObserver | undefined;
+  tracker: KeyTracker | undefined;
   /**
    * Changes, hits and misses since the lock was taken: small integers, for doubles in shared memory cost
    * more.
@@ -124,7 +178,19 @@ export class Keyspace {
     }
     this.databases = databases;
     this.held = new HeldStrings(allocator, this.#header, HELD);
+    this.heldCollections = new HeldCollections(this, this.#header, HELD_COLLECTIONS);
     this.strings = new StringValues(this);
+    this.sets = new SetValues(this);
+    this.#kinds[TYPE_SET] = this.sets;
+    this.hashes = new HashValues(this);
+    this.#kinds[TYPE_HASH] = this.hashes;
+    this.lists = new ListValues(this);
+    this.#kinds[TYPE_LIST] = this.lists;
+    this.streams = new StreamValues(this);
+    this.#kinds[TYPE_STREAM] = this.streams;
+    this.sortedSets = new SortedSetValues(this);
+    this.#kinds[TYPE_SORTED_SET] = this.sortedSets;
+    this.#detachedValues = new DetachedValues(this, this.#header, DETACHED_VALUES);
     this.watches = new Watches(allocator, this.hashKey0, this.hashKey1);
   }
 
@@ -182,6 +248,7 @@ export class Keyspace {
     event: string,
   ): void {
     this.changeCount++;
+    if (this.arena.control[CONTROL_TRACKING] !== 0) this.tracker?.keyChanged(key, start, end, true);
     if (this.arena.control[CONTROL_WATCHED_KEYS] !== 0) this.watches.touch(database.index, key, start, end);
     if ((this.notifyMask & eventClass) !== 0)
       this.observer?.notify(eventClass, event, database, key, start, end);
@@ -208,9 +275,26 @@ export class Keyspace {
    */
   expired(database: Database, key: Uint8Array, expiry: number): void {
     this.count('expired', 1);
+    this.event(database, key, 0, key.length, NOTIFY_EXPIRED, 'expired');
+    if (this.arena.control[CONTROL_TRACKING] !== 0) this.tracker?.keyChanged(key, 0, key.length, false);
     if (this.arena.control[CONTROL_WATCHED_KEYS] !== 0)
       this.watches.touch(database.index, key, 0, key.length, expiry);
     this.observer?.keyExpired(database, key);
+  }
+
+  /** The same of fields of a hash, and of the key when these were the last. */
+  fieldsExpired(database: Database, key: Uint8Array, fields: readonly Uint8Array[], isGone: boolean): void {
+    this.event(database, key, 0, key.length, NOTIFY_HASH, 'hexpired');
+    if (isGone) this.event(database, key, 0, key.length, NOTIFY_GENERIC, 'del');
+    if (this.arena.control[CONTROL_TRACKING] !== 0) this.tracker?.keyChanged(key, 0, key.length, false);
+    if (this.arena.control[CONTROL_WATCHED_KEYS] !== 0)
+      this.watches.touch(database.index, key, 0, key.length);
+    this.observer?.fieldsExpired?.(database, key, fields);
+  }
+
+  /** A key that clients may wait for has come, or has got more: they are served after the command. */
+  keyReady(database: Database, key: Uint8Array, start: number, end: number): void {
+    if (this.arena.control[CONTROL_AWAITED_KEYS] !== 0) this.observer?.keyReady(database, key, start, end);
   }
 
   preserve(database: Database, entry: Ref): void {
@@ -219,10 +303,29 @@ export class Keyspace {
 
   // Values --------------------------------------------------------------------------------------------------
 
-  /** Frees what an entry's value holds outside of the entry's own block. */
+  /** Frees what an entry's value holds outside of the entry's own block; much of it in the background. */
   freeValue(entry: Ref): void {
-    if ((getWord(this.arena, entry, ENTRY_META) & FLAG_APART) !== 0)
+    const meta = getWord(this.arena, entry, ENTRY_META);
+    const type = typeOfMeta(meta);
+    if (type !== TYPE_STRING) {
+      const value = getWord(this.arena, entry, ENTRY_VALUE);
+      if (!this.heldCollections.takeOver(value, type, encodingOfMeta(meta)))
+        this.freeDetached(value, type, encodingOfMeta(meta));
+    } else if ((meta & FLAG_APART) !== 0) {
       this.held.freeBlock(getApart(this.arena, entry), getHeld(this.arena, entry));
+    }
+  }
+
+  /** Frees a collection that no key refers to; a large one in the background. */
+  freeDetached(value: Ref, type: number, encoding: number): void {
+    this.#detachedValues.free(value, type, encoding);
+  }
+
+  /** How values of that type, which is not the string, are handled. */
+  kindOf(type: number): ValueKind {
+    const kind = this.#kinds[type];
+    if (kind === undefined) throw new Error(`no values of type ${type}`);
+    return kind;
   }
 
   // Snapshots -----------------------------------------------------------------------------------------------
@@ -296,6 +399,7 @@ export class Keyspace {
    * that the running snapshot has walked.
    */
   dismantleDetached(shouldStop: () => boolean): boolean {
+    if (this.#detachedValues.dismantle(shouldStop)) return true;
     let [owner, word] = [this.#header, DETACHED];
     for (;;) {
       const header = getWord(this.arena, owner, word);
@@ -310,9 +414,9 @@ export class Keyspace {
     }
   }
 
-  /** Keys of detached databases that wait to be freed. */
+  /** Keys of detached databases, and detached values, that wait to be freed. */
   get lazyPendingCount(): number {
-    let count = 0;
+    let count = this.#detachedValues.count;
     let header = getWord(this.arena, this.#header, DETACHED);
     while (header !== 0) {
       count += new Database(this, -1, header).keyCount;
@@ -358,6 +462,7 @@ export class Keyspace {
   checkInvariants(): void {
     for (const database of this.databases) database.checkInvariants();
     this.held.checkInvariants();
+    this.heldCollections.checkInvariants();
     this.allocator.checkInvariants();
   }
 }

@@ -267,7 +267,7 @@ test('a string that shrinks gives its room back', (t) => {
   for (const length of [100_000, 5000, 2049, 2048, 100, 0]) {
     strings.edit('key', length, 0, Buffer.alloc(0));
     strings.checkKey('key');
-    const held = strings.database.memoryOf(strings.find('key'));
+    const held = strings.database.memoryOf(strings.find('key'), 0);
     assert.ok(held <= 3 * length + 3 * 1024, `${held} bytes for ${length}`);
   }
 });
@@ -280,6 +280,7 @@ test('a snapshot is offered the old state of each entry before its first change'
   keyspace.observer = {
     keyExpired() {},
     notify() {},
+    keyReady() {},
     preserve(database, entry) {
       keyspace.strings.borrow(entry, view);
       preserved.push(

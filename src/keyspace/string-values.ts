@@ -49,6 +49,10 @@ const EMBSTR_BYTES_MAX = 44;
 const GROWTH_BYTES_MAX = 1024 * 1024;
 /** Integers from 0 to below this are shared objects in Redis. */
 const SHARED_INTEGERS = 10_000;
+/** Integers of so many digits, and their sums with another, are small integers to the machine. */
+const SHORT_DIGITS_MAX = 8;
+const SHORT_SUM_END = 10 ** SHORT_DIGITS_MAX;
+const ZERO = 0x30;
 
 export class StringValues {
   readonly #arena: Arena;
@@ -175,6 +179,29 @@ export class StringValues {
     return entry;
   }
 
+  /**
+   * Adds a key that is not there, a `raw` string of zero bytes, and hands these out for writing. Call it right
+   * after a lookup of the same key.
+   */
+  createZeroes(
+    database: Database,
+    key: Uint8Array,
+    keyStart: number,
+    keyEnd: number,
+    length: number,
+    view: BorrowedBytes,
+  ): Ref {
+    const isApart = length > EMBEDDED_VALUE_BYTES_MAX;
+    const block = isApart ? this.#allocator.allocate(length) : 0;
+    const meta = makeMeta(TYPE_STRING, ENCODING_RAW, isApart ? FLAG_APART : 0, 0);
+    const entry = database.create(key, keyStart, keyEnd, meta, isApart ? APART_BYTES : length);
+    setWord(this.#arena, entry, ENTRY_VALUE, length);
+    if (isApart) setApart(this.#arena, entry, block);
+    this.borrow(entry, view);
+    view.bytes.fill(0, view.start, view.end);
+    return entry;
+  }
+
   /** Replaces the whole value of an entry. Returns the entry, which may have moved. */
   overwrite(
     database: Database,
@@ -187,7 +214,10 @@ export class StringValues {
     database.willChange(entry);
     const meta = getWord(this.#arena, entry, ENTRY_META);
     let shaped = entry;
-    if (typeOfMeta(meta) !== TYPE_STRING) shaped = this.#becomeString(database, entry);
+    if (typeOfMeta(meta) !== TYPE_STRING) {
+      database.willReplaceValue(entry);
+      shaped = this.#becomeString(database, entry);
+    }
     shaped = this.#fit(database, shaped, end - start, 0, false);
     setWord(
       this.#arena,
@@ -197,6 +227,40 @@ export class StringValues {
     );
     copyBytes(this.#bytes, this.#offset, value, start, end);
     return shaped;
+  }
+
+  /**
+   * Adds to an integer where that is all: a value of few digits, no sign, and a sum of as many digits. Returns
+   * the sum, or -1 when the long way is to be taken; nothing has changed then.
+   */
+  addInPlace(database: Database, entry: Ref, delta: number): number {
+    const arena = this.#arena;
+    const meta = getWord(arena, entry, ENTRY_META);
+    const length = getWord(arena, entry, ENTRY_VALUE);
+    if (
+      encodingOfMeta(meta) !== ENCODING_INT ||
+      (meta & FLAG_UNSHARED) !== 0 ||
+      length > SHORT_DIGITS_MAX ||
+      (delta | 0) !== delta
+    ) {
+      return -1;
+    }
+    const bytes = bytesOf(arena, entry);
+    const start = byteOffset(entry) + valueOffset(getWord(arena, entry, ENTRY_KEY_LENGTH), meta);
+    let current = 0;
+    for (let at = start; at < start + length; at++) current = current * 10 + (bytes[at]! - ZERO);
+    const sum = current + delta;
+    // A minus sign reads as a digit below zero: the value is not what it seems.
+    if (bytes[start]! < ZERO || sum < 0 || sum >= SHORT_SUM_END || integerLength(sum) !== length) return -1;
+
+    database.willChange(entry);
+    let rest = sum;
+    for (let at = start + length - 1; at >= start; at--) {
+      const tenth = (rest / 10) | 0;
+      bytes[at] = ZERO + (rest - tenth * 10);
+      rest = tenth;
+    }
+    return sum;
   }
 
   /**

@@ -7,12 +7,17 @@
 
 export const CONTROL_BYTES = 64 * 1024;
 
-// Arena and roots: words 0 – 15.
+// Arena and roots: words 0 – 31.
 export const CONTROL_SEGMENT_COUNT = 0;
 /** Root references of the persistence layer: see the other roots below. */
 export const CONTROL_ROOT_SNAPSHOT = 1;
 export const CONTROL_ROOT_PERSISTENCE = 2;
 export const CONTROL_ROOT_LOG = 3;
+export const CONTROL_ROOT_BLOCKING = 4;
+/** How many keys blocked clients wait for: what a write that creates a key looks at. */
+export const CONTROL_AWAITED_KEYS = 5;
+export const CONTROL_ROOT_SUBSCRIPTIONS = 6;
+export const CONTROL_ROOT_TRACKING = 7;
 /** Raised by whoever changes the configuration; threads reload when it moved (atomic read). */
 export const CONTROL_CONFIG_VERSION = 8;
 /** Root references: each layer finds its own header block here. */
@@ -24,6 +29,9 @@ export const CONTROL_ROOT_MAILBOXES = 13;
 export const CONTROL_ROOT_STATISTICS = 14;
 /** How many keys are under WATCH: what a write looks at. */
 export const CONTROL_WATCHED_KEYS = 15;
+export const CONTROL_ROOT_DELIVERIES = 16;
+/** Not 0 while clients track keys, or keys that clients have read are remembered: what a write looks at. */
+export const CONTROL_TRACKING = 17;
 
 // Allocator counters: doubles 16 – 31 (words 32 – 63).
 /** Bytes in live blocks, rounded to their class. */
