@@ -10,7 +10,7 @@ import { TYPE_STRING } from '../keyspace/entry.ts';
 import type { Ref } from '../memory/arena.ts';
 import type { ReplyWriter } from '../protocol/reply-writer.ts';
 import { Request } from '../protocol/request.ts';
-import { equalsIgnoreCase } from '../util/bytes.ts';
+import { equalBytes, equalsIgnoreCase } from '../util/bytes.ts';
 import { parseInt64, parseInteger } from '../util/numbers.ts';
 import { NOT_AN_INTEGER, WRONG_TYPE } from './errors.ts';
 import type { RuntimeCommand } from './runtime-command.ts';
@@ -92,6 +92,13 @@ export class Call {
     return value;
   }
 
+  /** The argument as any int64, rounded beyond ±2^53: for comparing with lengths. @throws NOT_AN_INTEGER */
+  roundedInt64(index: number): number {
+    const { request } = this;
+    const small = parseInteger(request.buffer, request.start(index), request.end(index));
+    return Number.isNaN(small) ? Number(this.int64(index)) : small;
+  }
+
   // Keys ----------------------------------------------------------------------------------------------------
 
   /** The entry of the key named by an argument, for reading; 0 = none. */
@@ -101,9 +108,9 @@ export class Call {
   }
 
   /** The same for a command that asks about the key without using it: no access is marked. */
-  peek(index: number): Ref {
+  peek(index: number, isSilent = false): Ref {
     const { request } = this;
-    return this.database.peek(request.buffer, request.start(index), request.end(index));
+    return this.database.peek(request.buffer, request.start(index), request.end(index), isSilent);
   }
 
   /** The entry of the key named by an argument, for changing; 0 = none. */
@@ -116,6 +123,20 @@ export class Call {
   lookupStringRead(index: number): Ref {
     const entry = this.lookupRead(index);
     if (entry !== 0 && this.database.typeOf(entry) !== TYPE_STRING) throw WRONG_TYPE;
+    return entry;
+  }
+
+  /** The entry of a key for reading, which holds a value of that type; 0 = none. @throws WRONG_TYPE */
+  lookupTypedRead(index: number, type: number): Ref {
+    const entry = this.lookupRead(index);
+    if (entry !== 0 && this.database.typeOf(entry) !== type) throw WRONG_TYPE;
+    return entry;
+  }
+
+  /** The same for changing it. */
+  lookupTypedWrite(index: number, type: number): Ref {
+    const entry = this.lookupWrite(index);
+    if (entry !== 0 && this.database.typeOf(entry) !== type) throw WRONG_TYPE;
     return entry;
   }
 
@@ -166,6 +187,24 @@ export class Call {
     );
   }
 
+  // Waiting -------------------------------------------------------------------------------------------------
+
+  /** The key that has become ready, when the command of a client that waited is run again. */
+  readyKey: Uint8Array | undefined;
+
+  /**
+   * Whether a command that waits for keys shall look at the one named by an argument: at all of them when it
+   * comes, at the one that is ready when it is run again.
+   */
+  servesKey(index: number): boolean {
+    const { readyKey, request } = this;
+    if (readyKey === undefined) return true;
+    return (
+      readyKey.length === request.length(index) &&
+      equalBytes(readyKey, 0, request.buffer, request.start(index), readyKey.length)
+    );
+  }
+
   // Propagation ---------------------------------------------------------------------------------------------
 
   /**
@@ -173,6 +212,11 @@ export class Call {
    */
   propagateAs(...args: readonly (string | Uint8Array)[]): void {
     if (this.isPropagating) this.effects = [toRequest(args)];
+  }
+
+  /** The command as it came is not propagated: only what `alsoPropagate` says. */
+  propagateNothing(): void {
+    if (this.isPropagating) this.effects = [];
   }
 
   /** The same for one more command; they are wrapped in MULTI/EXEC when there are several. */

@@ -4,6 +4,7 @@ import { parseInt64 } from '../util/numbers.ts';
 import { block, integer, oneOf, string, token } from './arguments.ts';
 import type { Call } from './call.ts';
 import { setClientName } from './client-name.ts';
+import { clientCaching, clientGetRedir, clientTracking, clientTrackingInfo } from './client-tracking.ts';
 import { SYNTAX_ERROR, unknownSubcommandOrArity } from './errors.ts';
 import { family } from './family.ts';
 import { replyHelp } from './help-reply.ts';
@@ -34,6 +35,16 @@ export const CLIENT_COMMANDS = family({ group: 'connection', categories: ['conne
     complexity: 'Depends on subcommand.',
     subcommands: [
       {
+        name: 'caching',
+        arity: 3,
+        flags: ['noscript', 'loading', 'stale'],
+        since: '6.0.0',
+        summary: 'Instruct the server about tracking or not keys in the next request',
+        complexity: 'O(1)',
+        arguments: [oneOf('mode', [token('YES'), token('NO')])],
+        run: clientCaching,
+      },
+      {
         name: 'getname',
         arity: 2,
         flags: ['noscript', 'loading', 'stale'],
@@ -41,6 +52,15 @@ export const CLIENT_COMMANDS = family({ group: 'connection', categories: ['conne
         summary: 'Get the current connection name',
         complexity: 'O(1)',
         run: clientGetName,
+      },
+      {
+        name: 'getredir',
+        arity: 2,
+        flags: ['noscript', 'loading', 'stale'],
+        since: '6.0.0',
+        summary: 'Get tracking notifications redirection client ID if any',
+        complexity: 'O(1)',
+        run: clientGetRedir,
       },
       {
         name: 'help',
@@ -189,6 +209,34 @@ export const CLIENT_COMMANDS = family({ group: 'connection', categories: ['conne
         complexity: 'O(1)',
         arguments: [string('connection-name')],
         run: clientSetName,
+      },
+      {
+        name: 'tracking',
+        arity: -3,
+        flags: ['noscript', 'loading', 'stale'],
+        since: '6.0.0',
+        summary: 'Enable or disable server assisted client side caching support',
+        complexity: 'O(1). Some options may introduce additional complexity.',
+        arguments: [
+          oneOf('status', [token('ON'), token('OFF')]),
+          integer('client-id', { token: 'REDIRECT', optional: true }),
+          string('prefix', { token: 'PREFIX', optional: true, multiple: true, multipleToken: true }),
+          token('BCAST', { optional: true }),
+          token('OPTIN', { optional: true }),
+          token('OPTOUT', { optional: true }),
+          token('NOLOOP', { optional: true }),
+        ],
+        run: clientTracking,
+      },
+      {
+        name: 'trackinginfo',
+        arity: 2,
+        flags: ['noscript', 'loading', 'stale'],
+        since: '6.2.0',
+        summary:
+          'Return information about server assisted client side caching for the current connection',
+        complexity: 'O(1)',
+        run: clientTrackingInfo,
       },
       {
         name: 'unblock',

@@ -10,7 +10,7 @@ import type { Call } from './call.ts';
 import { setClientName } from './client-name.ts';
 import { DATABASE_OUT_OF_RANGE, SYNTAX_ERROR, WRONG_PASSWORD, printedText, wrongArity } from './errors.ts';
 import { family } from './family.ts';
-import { SESSION_CLOSE_AFTER_REPLY, SESSION_UNAUTHENTICATED } from './session.ts';
+import { SESSION_CLOSE_AFTER_REPLY, SESSION_SUBSCRIBER, SESSION_UNAUTHENTICATED } from './session.ts';
 
 const NO_PASSWORD_CONFIGURED = new ErrorReply(
   'ERR AUTH <password> called without any password configured for the default user. ' +
@@ -197,9 +197,17 @@ function replyServerFacts({ reply, session }: Call): void {
 }
 
 /** PING [message] */
-function ping({ request, reply, command }: Call): void {
+function ping({ request, reply, command, session }: Call): void {
   if (request.count > 2) throw wrongArity(command.fullName);
 
+  if (session.has(SESSION_SUBSCRIBER) && session.protocolVersion === 2) {
+    // A client that reads messages with RESP2 expects an array (server.c, pingCommand).
+    reply.array(2);
+    reply.bulkText('pong');
+    if (request.count === 1) reply.bulkText('');
+    else reply.bulk(request.buffer, request.start(1), request.end(1));
+    return;
+  }
   if (request.count === 1) reply.simple('PONG');
   else reply.bulk(request.buffer, request.start(1), request.end(1));
 }

@@ -1,11 +1,19 @@
 /** DEBUG: what tests need to look at or to bring about (Redis 7.0 debug.c). */
 import { AssertionError } from 'node:assert';
-import { ENCODING_INT, ENCODING_NAMES, ENTRY_CLOCK, ENTRY_META, encodingOfMeta } from '../keyspace/entry.ts';
+import {
+  ENCODING_INT,
+  ENCODING_NAMES,
+  ENCODING_QUICKLIST,
+  ENTRY_CLOCK,
+  ENTRY_META,
+  encodingOfMeta,
+} from '../keyspace/entry.ts';
 import { NOTIFY_NEW } from '../keyspace/notify.ts';
 import type { Ref } from '../memory/arena.ts';
-import { BorrowedBytes, getWord } from '../memory/struct.ts';
+import { BorrowedBytes, getDouble, getWord } from '../memory/struct.ts';
 import { ErrorReply } from '../protocol/error-reply.ts';
 import type { ReplyWriter } from '../protocol/reply-writer.ts';
+import { QUICKLIST_BYTES_DOUBLE } from '../structures/quicklist.ts';
 import { parseInteger } from '../util/numbers.ts';
 import type { Call } from './call.ts';
 import { datasetDigest, valueDigest } from './digest.ts';
@@ -19,7 +27,6 @@ import {
 import { family } from './family.ts';
 import { describeHashTable } from './hash-table-statistics.ts';
 import { replyHelp } from './help-reply.ts';
-import { serializedLength } from './serialized-length.ts';
 
 export const DEBUG_COMMANDS = family({ group: 'server', categories: [] }, [
   {
@@ -47,6 +54,9 @@ const SNAPSHOT_NOT_LOADED = new ErrorReply('ERR Error trying to load the RDB dum
 const APPEND_ONLY_FILE_NOT_LOADED = new ErrorReply(
   'ERR Error trying to load the AOF files, check server logs.',
 );
+/** What a DUMP payload has beside the value: its type, the version, and a checksum. */
+const DUMP_FRAME_BYTES = 11;
+
 const NO_SUCH_DATABASE = new ErrorReply('ERR Out of range database');
 
 interface Subcommand {
@@ -325,23 +335,37 @@ function debugObject(call: Call): void {
   const entry = findAnyKey(call, 2);
   if (entry === 0) throw NO_SUCH_KEY;
 
-  const { arena, accessClock, strings } = call.keyspace;
+  const { arena, accessClock } = call.keyspace;
   const encoding = encodingOfMeta(getWord(arena, entry, ENTRY_META));
   const clock = getWord(arena, entry, ENTRY_CLOCK);
-  strings.borrow(entry, value);
-  const length = serializedLength(value.bytes, value.start, value.end, call.config.values.rdbcompression);
+  const length = call.services.persistence.dump(entry).length - DUMP_FRAME_BYTES;
   const fields = [
     `Value at:0x${((entry >>> 0) * 8).toString(16)}`,
-    `refcount:${encoding === ENCODING_INT ? integerReferenceCount() : 1}`,
+    `refcount:${encoding === ENCODING_INT ? integerReferenceCount(call, entry) : 1}`,
     `encoding:${ENCODING_NAMES[encoding]}`,
     `serializedlength:${length}`,
     `lru:${clock}`,
     `lru_seconds_idle:${accessClock.idleSeconds(clock)}`,
   ];
+  if (encoding === ENCODING_QUICKLIST) fields.push(...quicklistFields(call, entry));
   call.reply.simple(fields.join(' '));
 }
 
-function integerReferenceCount(): number {
+function quicklistFields({ config, database, keyspace }: Call, entry: Ref): string[] {
+  const list = database.valueOf(entry);
+  const { quicklist } = keyspace.lists;
+  const nodeCount = quicklist.nodeCount(list);
+  return [
+    `ql_nodes:${nodeCount}`,
+    `ql_avg_node:${(quicklist.count(list) / nodeCount).toFixed(2)}`,
+    `ql_listpack_max:${config.values['list-max-listpack-size']}`,
+    'ql_compressed:0',
+    `ql_uncompressed_size:${getDouble(keyspace.arena, list, QUICKLIST_BYTES_DOUBLE)}`,
+  ];
+}
+
+function integerReferenceCount({ keyspace }: Call, entry: Ref): number {
+  keyspace.strings.borrow(entry, value);
   const integer = parseInteger(value.bytes, value.start, value.end);
   return integer >= 0 && integer < SHARED_INTEGERS ? SHARED_REFERENCE_COUNT : 1;
 }

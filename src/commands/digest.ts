@@ -5,13 +5,25 @@
 import { createHash } from 'node:crypto';
 import type { Database } from '../keyspace/database.ts';
 import { NO_EXPIRY } from '../keyspace/database.ts';
+import {
+  TYPE_HASH,
+  TYPE_LIST,
+  TYPE_SET,
+  TYPE_SORTED_SET,
+  TYPE_STREAM,
+  TYPE_STRING,
+} from '../keyspace/entry.ts';
 import type { Keyspace } from '../keyspace/keyspace.ts';
 import type { Ref } from '../memory/arena.ts';
 import { BorrowedBytes } from '../memory/struct.ts';
+import { ListPosition } from '../structures/quicklist.ts';
+import { EntryId } from '../util/entry-id.ts';
+import { formatDouble } from '../util/numbers.ts';
 
 const DIGEST_BYTES = 20;
 const EXPIRES_MARK = Buffer.from('!!expire!!');
 
+const field = new BorrowedBytes();
 const value = new BorrowedBytes();
 
 export function datasetDigest(keyspace: Keyspace): string {
@@ -42,9 +54,77 @@ function entryDigest(keyspace: Keyspace, database: Database, entry: Ref): Buffer
 
 function mixValue(digest: Buffer, keyspace: Keyspace, database: Database, entry: Ref): void {
   mix(digest, bigEndian(database.typeOf(entry)));
-  keyspace.strings.borrow(entry, value);
-  mix(digest, value.copy());
+  MIXERS[database.typeOf(entry)]!(digest, { keyspace, database, entry });
   if (database.expiryOf(entry) !== NO_EXPIRY) xor(digest, EXPIRES_MARK);
+}
+
+interface Place {
+  readonly keyspace: Keyspace;
+  readonly database: Database;
+  readonly entry: Ref;
+}
+
+/** How the values of a type go into the digest, by type number. */
+const MIXERS: Readonly<Record<number, (digest: Buffer, place: Place) => void>> = {
+  [TYPE_STRING]: (digest, { keyspace, entry }) => {
+    keyspace.strings.borrow(entry, value);
+    mix(digest, value.copy());
+  },
+  [TYPE_LIST]: mixList,
+  [TYPE_SET]: (digest, { keyspace, database, entry }) => {
+    keyspace.sets.forEach(database, entry, (bytes, start, end) => xor(digest, bytes.slice(start, end)));
+  },
+  [TYPE_HASH]: mixHash,
+  [TYPE_SORTED_SET]: mixSortedSet,
+  [TYPE_STREAM]: mixStream,
+};
+
+function mixList(digest: Buffer, { keyspace, database, entry }: Place): void {
+  const { quicklist } = keyspace.lists;
+  const position = new ListPosition();
+  let isThere = quicklist.seek(database.valueOf(entry), 0, position);
+  for (; isThere; isThere = quicklist.next(position)) {
+    quicklist.borrow(position, value);
+    mix(digest, value.copy());
+  }
+}
+
+function mixHash(digest: Buffer, { keyspace, database, entry }: Place): void {
+  const { hashes } = keyspace;
+  hashes.forEach(database, entry, (place) => {
+    const pair = Buffer.alloc(DIGEST_BYTES);
+    hashes.borrowField(database, entry, place, value);
+    mix(pair, value.copy());
+    hashes.borrowValue(database, entry, place, value);
+    mix(pair, value.copy());
+    xor(digest, pair);
+  });
+}
+
+function mixSortedSet(digest: Buffer, { keyspace, database, entry }: Place): void {
+  const cursor = keyspace.sortedSets.newCursor();
+  keyspace.sortedSets.seek(database, entry, 0, cursor);
+  for (; cursor.isAtElement; cursor.next()) {
+    const pair = Buffer.alloc(DIGEST_BYTES);
+    cursor.borrow(value);
+    mix(pair, value.copy());
+    mix(pair, Buffer.from(formatDouble(cursor.score)));
+    xor(digest, pair);
+  }
+}
+
+/** Entries only: groups and what else there is to a stream are no part of it in Redis either. */
+function mixStream(digest: Buffer, { keyspace, database, entry }: Place): void {
+  const { cursor } = keyspace.streams;
+  cursor.begin(database.valueOf(entry), new EntryId(), new EntryId().setMax());
+  while (cursor.next()) {
+    mix(digest, Buffer.from(`${cursor.id.bigMillis}.${cursor.id.bigSequence}`));
+    for (let left = cursor.fieldCount; left > 0; left--) {
+      cursor.nextField(field, value);
+      mix(digest, field.copy());
+      mix(digest, value.copy());
+    }
+  }
 }
 
 /** Folds the data's hash into the digest; the order of calls does not matter. */

@@ -15,6 +15,7 @@ export const SAME_OBJECT = new ErrorReply('ERR source and destination objects ar
 export const INVALID_CURSOR = new ErrorReply('ERR invalid cursor');
 export const STRING_TOO_LONG = new ErrorReply('ERR string exceeds maximum allowed size (proto-max-bulk-len)');
 export const INCREMENT_OVERFLOW = new ErrorReply('ERR increment or decrement would overflow');
+export const NAN_OR_INFINITY = new ErrorReply('ERR increment would produce NaN or Infinity');
 export const NOT_AUTHENTICATED = new ErrorReply('NOAUTH Authentication required.');
 export const WRONG_PASSWORD = new ErrorReply('WRONGPASS invalid username-password pair or user is disabled.');
 export const OUT_OF_MEMORY = new ErrorReply("OOM command not allowed when used memory > 'maxmemory'.");

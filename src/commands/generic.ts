@@ -1,7 +1,7 @@
 /** Commands on keys, whatever the type of their value (Redis 7.0 db.c, object.c). */
 import { NO_EXPIRY } from '../keyspace/database.ts';
 import type { Database } from '../keyspace/database.ts';
-import { ENCODING_NAMES, TYPE_NAMES } from '../keyspace/entry.ts';
+import { ENCODING_NAMES, TYPE_NAMES, TYPE_STRING } from '../keyspace/entry.ts';
 import { NOTIFY_GENERIC } from '../keyspace/notify.ts';
 import type { Ref } from '../memory/arena.ts';
 import { BorrowedBytes } from '../memory/struct.ts';
@@ -291,12 +291,30 @@ function copy(call: Call): void {
   }
 
   if (existing !== 0) target.delete(existing);
-  const copied = call.strings.copyTo(source, target, request.buffer, request.start(2), request.end(2));
+  const copied = copyValue(call, source, target);
   const expiry = database.expiryOf(source);
   if (expiry !== NO_EXPIRY) target.setExpiry(copied, expiry);
   changedIn(call, target, 2, 'copy_to');
 
   reply.integer(1);
+}
+
+/** Gives the second key, which is not there, a copy of an entry's value. */
+function copyValue({ database, keyspace, request, strings }: Call, source: Ref, target: Database): Ref {
+  const { buffer } = request;
+  const [start, end] = [request.start(2), request.end(2)];
+  const type = database.typeOf(source);
+  if (type === TYPE_STRING) return strings.copyTo(source, target, buffer, start, end);
+  const kind = keyspace.kindOf(type);
+  const encoding = database.encodingOf(source);
+  const value = kind.copy(database.valueOf(source), encoding);
+  try {
+    target.find(buffer, start, end);
+    return target.createWith(buffer, start, end, type, encoding, value);
+  } catch (error) {
+    kind.dismantle(value, encoding, () => false);
+    throw error;
+  }
 }
 
 /** DEL key [key …] */
@@ -522,7 +540,7 @@ function changedIn(call: Call, database: Database, keyIndex: number, event: stri
 
 /** OBJECT ENCODING key */
 function objectEncoding(call: Call): void {
-  const entry = call.peek(2);
+  const entry = call.peek(2, true);
 
   if (entry === 0) call.reply.null();
   else call.reply.bulkText(ENCODING_NAMES[call.database.encodingOf(entry)] ?? 'unknown');
@@ -531,7 +549,7 @@ function objectEncoding(call: Call): void {
 /** OBJECT FREQ key */
 function objectFreq(call: Call): void {
   const { accessClock } = call.keyspace;
-  const entry = call.peek(2);
+  const entry = call.peek(2, true);
   if (entry !== 0 && !accessClock.isLfu) throw LFU_NOT_SELECTED;
 
   if (entry === 0) call.reply.null();
@@ -541,7 +559,7 @@ function objectFreq(call: Call): void {
 /** OBJECT IDLETIME key */
 function objectIdleTime(call: Call): void {
   const { accessClock } = call.keyspace;
-  const entry = call.peek(2);
+  const entry = call.peek(2, true);
   if (entry !== 0 && accessClock.isLfu) throw LFU_SELECTED;
 
   if (entry === 0) call.reply.null();
@@ -550,7 +568,7 @@ function objectIdleTime(call: Call): void {
 
 /** OBJECT REFCOUNT key */
 function objectRefCount(call: Call): void {
-  const entry = call.peek(2);
+  const entry = call.peek(2, true);
 
   if (entry === 0) call.reply.null();
   else

@@ -194,17 +194,21 @@ function memoryStats(call: Call): void {
 
 /** Fields of MEMORY STATS besides those per database. */
 const STATS_FIELDS = 27;
+/** Elements of a collection that MEMORY USAGE looks at (object.c, OBJ_COMPUTE_SIZE_DEF_SAMPLES). */
+const SAMPLES_DEFAULT = 5;
 
 /** MEMORY USAGE key [SAMPLES count] */
 function memoryUsage(call: Call): void {
+  let samples = SAMPLES_DEFAULT;
   for (let i = 3; i < call.argumentCount; i += 2) {
     if (!call.is(i, 'SAMPLES') || i + 1 === call.argumentCount) throw SYNTAX_ERROR;
-    if (call.int64(i + 1) < 0n) throw SYNTAX_ERROR;
+    samples = Number(call.int64(i + 1));
+    if (samples < 0) throw SYNTAX_ERROR;
   }
 
-  // The size of a string needs no samples; a key whose time has passed takes room until it is deleted.
+  // A key whose time has passed takes room until it is deleted.
   const { request, database } = call;
   const entry = database.find(request.buffer, request.start(2), request.end(2));
   if (entry === 0) call.reply.null();
-  else call.reply.integer(database.memoryOf(entry));
+  else call.reply.integer(database.memoryOf(entry, samples));
 }

@@ -7,6 +7,7 @@ import type { Ref } from '../memory/arena.ts';
 import type { Call } from './call.ts';
 import type { CommandIndex } from './command-index.ts';
 import type { ErrorReply } from '../protocol/error-reply.ts';
+import type { Request } from '../protocol/request.ts';
 import type { Session } from './session.ts';
 
 /** One client, of any thread, as CLIENT LIST and INFO show it. */
@@ -40,6 +41,51 @@ export interface ClientService {
   unpause(): void;
   /** Wakes a blocked client, as if its time were up or with an error. False when it is not blocked. */
   unblock(id: number, how: 'timeout' | 'error'): boolean;
+}
+
+export type SubscriptionKind = 'channel' | 'pattern' | 'shard';
+
+/** Publish and subscribe; clients are named by their records. */
+export interface PubSubService {
+  /** False when the client has subscribed to that before. */
+  subscribe(client: Ref, kind: SubscriptionKind, name: Uint8Array): boolean;
+  /** False when it had not subscribed. */
+  unsubscribe(client: Ref, kind: SubscriptionKind, name: Uint8Array): boolean;
+  unsubscribeAll(client: Ref): void;
+  subscriptionCount(client: Ref, kind: SubscriptionKind): number;
+  subscriptionsOf(client: Ref, kind: SubscriptionKind): Buffer[];
+  /** Sends a message, and returns how many get it. */
+  publish(kind: 'channel' | 'shard', channel: Uint8Array, message: Uint8Array): number;
+  /** Names that somebody has subscribed to. */
+  topics(kind: SubscriptionKind): Buffer[];
+  topicCount(kind: SubscriptionKind): number;
+  subscriberCount(kind: SubscriptionKind, name: Uint8Array): number;
+}
+
+/** How a client wants to hear of changes (CLIENT TRACKING). */
+export interface TrackingOptions {
+  readonly isBroadcast: boolean;
+  readonly isOptIn: boolean;
+  readonly isOptOut: boolean;
+  readonly isNoLoop: boolean;
+  /** Id of the client that gets the messages, 0 = this one. */
+  readonly redirection: number;
+  readonly prefixes: readonly Buffer[];
+}
+
+/** `redirection` is −1 while tracking is off; prefixes are in the order of their bytes. */
+export interface TrackingState extends TrackingOptions {
+  readonly isOn: boolean;
+  readonly isCaching: boolean;
+  readonly isRedirectionBroken: boolean;
+}
+
+export interface TrackingService {
+  enable(session: Session, options: TrackingOptions): void;
+  disable(session: Session): void;
+  /** CLIENT CACHING: the next command does not follow the rule of OPTIN or OPTOUT. */
+  setCaching(session: Session): void;
+  stateOf(client: Ref): TrackingState;
 }
 
 export interface TransactionService {
@@ -152,9 +198,41 @@ export interface PersistenceService {
   restore(payload: Uint8Array): RestoreFailure | ((database: Database, key: Uint8Array) => Ref);
 }
 
+/** What a client waits for. */
+export interface BlockingWait {
+  /** Type of the values that it waits for (keyspace/entry.ts): others are no reason to wake it. */
+  readonly type: number;
+  /** The keys: arguments of the command from the first to the last. */
+  readonly firstKey: number;
+  readonly lastKey: number;
+  /** Milliseconds, 0 = for ever. */
+  readonly timeoutMillis: number;
+  /** What is replied when the time is up. */
+  readonly timeoutReply: 'null' | 'null-array' | 'zero';
+  /** What is replied where the command may not wait, if not the same. */
+  readonly refusalReply?: 'null';
+  /** What is run when a key is ready, if not the command as it came (XREAD: `$` resolved); as many arguments. */
+  readonly request?: Request;
+}
+
+export interface BlockingService {
+  /**
+   * Lets the client wait: the command is run again, for the key that has become ready alone (`servesKey`),
+   * whenever a key comes that it waits for; before other clients' commands, after those of clients that have
+   * waited longer. Where a command may not wait (in a transaction) the reply is that of the timeout.
+   * Nothing may have been changed or replied before.
+   */
+  block(call: Call, wait: BlockingWait): void;
+  /** Ends the wait of all clients that a stream, or a consumer group of it, is gone for: they get the error. */
+  failWaiting(database: Database, key: Uint8Array, error: ErrorReply, group?: Uint8Array): void;
+}
+
 export interface Services {
+  readonly blocking: BlockingService;
   readonly commands: CommandIndex;
   readonly clients: ClientService;
+  readonly pubsub: PubSubService;
+  readonly tracking: TrackingService;
   readonly transactions: TransactionService;
   readonly config: ConfigService;
   readonly server: ServerService;

@@ -23,6 +23,12 @@ export const SESSION_POSTPONED = 1 << 8;
 /** Not a victim of maxmemory-clients (CLIENT NO-EVICT on). */
 export const SESSION_NO_EVICT = 1 << 9;
 export const SESSION_UNIX_SOCKET = 1 << 10;
+/** Waits for keys, or for time to pass (engine/blocking.ts). */
+export const SESSION_BLOCKED = 1 << 11;
+/** Has subscribed to channels or patterns. */
+export const SESSION_SUBSCRIBER = 1 << 12;
+/** CLIENT TRACKING on. */
+export const SESSION_TRACKING = 1 << 13;
 
 /** Flags that send a command through the full gate. */
 export const SESSION_GATED =
@@ -33,7 +39,8 @@ export const SESSION_GATED =
   SESSION_REPLY_SKIP |
   SESSION_CLOSE_AFTER_REPLY |
   SESSION_CLOSE_NOW |
-  SESSION_POSTPONED;
+  SESSION_POSTPONED |
+  SESSION_SUBSCRIBER;
 
 /** A command that MULTI has queued. */
 export interface QueuedCommand {
@@ -45,9 +52,11 @@ export interface QueuedCommand {
 export const NO_COMMAND = -1;
 
 export class Session {
-  readonly id: number;
-  /** Record in the shared table of clients (engine/client-table.ts). */
-  readonly record: Ref;
+  id: number;
+  /** Record in the shared table of clients (engine/client-table.ts); 0 for a session that is no client. */
+  record: Ref;
+  /** While SESSION_BLOCKED: when the wait ends at the latest, Unix time in ms. */
+  blockedUntil = Infinity;
   /** Marker for WATCH, created when first needed; 0 before. */
   watchMarker: Ref = 0;
   flags = 0;
@@ -64,6 +73,12 @@ export class Session {
   lastCommandId = NO_COMMAND;
 
   constructor(id: number, record: Ref) {
+    this.id = id;
+    this.record = record;
+  }
+
+  /** Makes this session stand for another client: its command is run by a thread that does not serve it. */
+  represent(id: number, record: Ref): void {
     this.id = id;
     this.record = record;
   }

@@ -15,6 +15,7 @@ import { block, double, integer, key, oneOf, string, token, unixTime } from './a
 import type { Call } from './call.ts';
 import {
   INCREMENT_OVERFLOW,
+  NAN_OR_INFINITY,
   NOT_AN_INTEGER,
   NOT_A_FLOAT,
   STRING_TOO_LONG,
@@ -28,7 +29,6 @@ import { lcs } from './lcs.ts';
 
 const OFFSET_OUT_OF_RANGE = new ErrorReply('ERR offset is out of range');
 const DECREMENT_OVERFLOW = new ErrorReply('ERR decrement would overflow');
-const NAN_OR_INFINITY = new ErrorReply('ERR increment would produce NaN or Infinity');
 
 const INT64_MIN = -(2n ** 63n);
 const INT64_MAX = 2n ** 63n - 1n;
@@ -755,6 +755,14 @@ function decrBy(call: Call): void {
 /** Adds to the key that is argument 1, without BigInt as long as everything is a safe integer. */
 function increment(call: Call, delta: number): void {
   const entry = call.lookupStringWrite(1);
+  if (entry !== 0) {
+    const added = call.strings.addInPlace(call.database, entry, delta);
+    if (added >= 0) {
+      call.changed(1, NOTIFY_STRING, 'incrby');
+      call.reply.integer(added);
+      return;
+    }
+  }
   let current = 0;
   if (entry !== 0) {
     call.strings.borrow(entry, value);
