@@ -12,10 +12,24 @@ import { formatChecksum } from './aof-annotations.ts';
 import { syncedMark } from './aof-writer-encoder.ts';
 import { ChunkOutput, type ChunkHandler } from './chunk-output.ts';
 import { readFully, type Disk } from './disk.ts';
-import { plainValue } from './rdb-plain.ts';
+import { listItems, plainValue } from './rdb-plain.ts';
 import { RdbError } from './rdb-error.ts';
-import type { ByteRange, RdbKeyFacts, RdbValue } from './rdb-values.ts';
+import { countOfCollection } from './rdb-value-writer.ts';
+import type {
+  ByteRange,
+  CollectionHead,
+  CollectionPiece,
+  RdbElements,
+  RdbKeyFacts,
+  RdbStream,
+  RdbStreamConsumer,
+  RdbStreamGroup,
+  RdbStreamNode,
+  RdbValue,
+  StreamId,
+} from './rdb-values.ts';
 import type { SnapshotEntry, SnapshotSink } from './snapshot-sink.ts';
+import { streamEntries } from './stream-entries.ts';
 
 /** A group is sealed when it has this much; the reader holds one in memory. */
 const GROUP_BYTES = 64 * 1024;
@@ -23,6 +37,12 @@ const GROUP_BYTES = 64 * 1024;
 const ELEMENTS_PER_COMMAND = 64;
 /** `#SYNCED:` with an offset of 15 digits and `#CRC64:` with the length of that. */
 const MARK_BYTES_MAX = 64;
+/** What adds elements, and how many words each takes. */
+const ELEMENT_COMMANDS = {
+  set: { name: 'SADD', width: 1 },
+  hash: { name: 'HMSET', width: 2 },
+  zset: { name: 'ZADD', width: 2 },
+} as const;
 const NO_DATABASE = -1;
 const CRLF = '\r\n';
 
@@ -34,6 +54,11 @@ export class AofSnapshot implements SnapshotSink {
   /** Of a string that comes in pieces. */
   #bytesLeft = 0;
   #pendingFacts: RdbKeyFacts | undefined;
+  /** The collection that comes in pieces, and how many of its elements or nodes have not come yet. */
+  #collection: CollectionHead | undefined;
+  #elementsLeft = 0;
+  /** Elements that the command which was begun still lacks. */
+  #commandLeft = 0;
 
   constructor(onChunk: ChunkHandler, chunkBytes?: number) {
     this.#output = new ChunkOutput(onChunk, chunkBytes);
@@ -52,6 +77,13 @@ export class AofSnapshot implements SnapshotSink {
 
   /** Throws RdbError for a value that no command of Redis 7.0 makes, before anything of it is written. */
   entry(databaseIndex: number, entry: SnapshotEntry): void {
+    if (entry.value.kind === 'elements') {
+      const { type, count } = entry.value;
+      this.beginCollection(databaseIndex, entry, { kind: type, count });
+      this.collectionPiece(entry.value);
+      this.endCollection();
+      return;
+    }
     const value = plainValue(entry.value);
     assertWritable(value);
     this.#select(databaseIndex);
@@ -61,17 +93,10 @@ export class AofSnapshot implements SnapshotSink {
   }
 
   beginString(databaseIndex: number, facts: RdbKeyFacts, valueBytes: number): void {
-    const { key, expiryMillis, idleSeconds, frequency } = facts;
-    const name = Buffer.from(key.bytes.subarray(key.start, key.end));
-    this.#pendingFacts = {
-      key: { bytes: name, start: 0, end: name.length },
-      expiryMillis,
-      idleSeconds,
-      frequency,
-    };
+    this.#pendingFacts = copyOf(facts);
     this.#select(databaseIndex);
     this.#command(3, 'SET');
-    this.#range(key);
+    this.#range(facts.key);
     this.#length('$', valueBytes);
     this.#bytesLeft = valueBytes;
     if (valueBytes === 0) this.#endString();
@@ -84,7 +109,49 @@ export class AofSnapshot implements SnapshotSink {
     if (this.#bytesLeft === 0 && end > start) this.#endString();
   }
 
+  beginCollection(databaseIndex: number, facts: RdbKeyFacts, head: CollectionHead): void {
+    this.#pendingFacts = copyOf(facts);
+    this.#select(databaseIndex);
+    this.#collection = head;
+    this.#elementsLeft = countOfCollection(head);
+  }
+
+  collectionPiece(piece: CollectionPiece): void {
+    const facts = this.#pendingFacts;
+    if (facts === undefined) throw new Error('a piece of a collection without its key');
+    switch (piece.kind) {
+      case 'elements':
+        this.#elements(facts.key, piece);
+        break;
+      case 'list-nodes':
+        for (const node of piece.nodes) {
+          this.#variadic('RPUSH', facts.key, 1, listItems([node]));
+          this.#elementsLeft--;
+        }
+        break;
+      case 'stream-nodes':
+        for (const node of piece.nodes) {
+          this.#streamNode(facts.key, node);
+          this.#elementsLeft--;
+        }
+        break;
+    }
+  }
+
+  endCollection(): void {
+    const facts = this.#pendingFacts;
+    if (this.#elementsLeft !== 0 || this.#collection === undefined || facts === undefined) {
+      throw new Error(`a collection with ${-this.#elementsLeft} elements more than announced`);
+    }
+    if (this.#collection.kind === 'stream') this.#streamRest(facts.key, this.#collection.stream);
+    this.#pendingFacts = undefined;
+    this.#collection = undefined;
+    this.#expiry(facts);
+    this.#sealIfLong();
+  }
+
   end(): void {
+    if (this.#collection !== undefined) throw new Error('a collection without its end');
     if (this.#bytesLeft > 0) throw new Error('fewer bytes than announced for a string');
     this.#seal();
     this.#writeMark();
@@ -129,6 +196,85 @@ export class AofSnapshot implements SnapshotSink {
           value.members.flatMap(({ member, score }) => [Buffer.from(scoreText(score)), member]),
         );
         break;
+      case 'stream':
+        for (const node of value.nodes) this.#streamNode(key, node);
+        this.#streamRest(key, value);
+        break;
+    }
+  }
+
+  /** Goes on with a command that a piece before has begun. */
+  #elements(key: ByteRange, { type, cursor }: RdbElements): void {
+    const { name, width } = ELEMENT_COMMANDS[type];
+    while (cursor.next()) {
+      if (this.#commandLeft === 0) {
+        this.#sealIfLong();
+        this.#commandLeft = Math.min(ELEMENTS_PER_COMMAND, this.#elementsLeft);
+        this.#command(2 + this.#commandLeft * width, name);
+        this.#range(key);
+      }
+      if (type === 'zset') this.#text(scoreText(cursor.score));
+      this.#range(cursor.element);
+      if (type === 'hash') this.#range(cursor.value);
+      this.#commandLeft--;
+      this.#elementsLeft--;
+    }
+  }
+
+  #streamNode(key: ByteRange, node: RdbStreamNode): void {
+    for (const { id, words } of streamEntries(node)) {
+      this.#command(3 + words.length, 'XADD');
+      this.#range(key);
+      this.#text(idText(id));
+      for (const word of words) this.#argument(word, 0, word.length);
+      this.#sealIfLong();
+    }
+  }
+
+  /** All but the entries (Redis 7.0 aof.c, rewriteStreamObject). */
+  #streamRest(key: ByteRange, stream: RdbStream): void {
+    // An empty stream: one that has lost its only entry.
+    if (stream.length === 0) this.#onStream('XADD', key, ['MAXLEN', '0', '0-1', 'x', 'y']);
+    const { lastId, history, groups } = stream;
+    const more =
+      history === undefined
+        ? []
+        : ['ENTRIESADDED', String(history.entriesAdded), 'MAXDELETEDID', idText(history.maxDeletedId)];
+    this.#onStream('XSETID', key, [idText(lastId), ...more]);
+    for (const group of groups) this.#streamGroup(key, group);
+  }
+
+  #streamGroup(key: ByteRange, group: RdbStreamGroup): void {
+    const { name, lastId, entriesRead, pending, consumers } = group;
+    const more = entriesRead === undefined ? [] : ['ENTRIESREAD', String(entriesRead)];
+    this.#onStream('XGROUP', key, [name, idText(lastId), ...more], 'CREATE');
+    const deliveries = new Map(pending.map((entry) => [idText(entry.id), entry]));
+    for (const consumer of consumers) {
+      if (consumer.pending.length === 0) {
+        this.#onStream('XGROUP', key, [name, consumer.name], 'CREATECONSUMER');
+      }
+      for (const id of pendingIds(consumer)) {
+        const { deliveryMillis, deliveryCount } = deliveries.get(id)!;
+        const times = ['TIME', String(deliveryMillis), 'RETRYCOUNT', String(deliveryCount)];
+        this.#onStream('XCLAIM', key, [name, consumer.name, '0', id, ...times, 'JUSTID', 'FORCE']);
+        this.#sealIfLong();
+      }
+    }
+  }
+
+  /** `name [subcommand] key word …` */
+  #onStream(
+    name: string,
+    key: ByteRange,
+    words: readonly (string | Uint8Array)[],
+    subcommand?: string,
+  ): void {
+    this.#command(words.length + (subcommand === undefined ? 2 : 3), name);
+    if (subcommand !== undefined) this.#text(subcommand);
+    this.#range(key);
+    for (const word of words) {
+      if (typeof word === 'string') this.#text(word);
+      else this.#argument(word, 0, word.length);
     }
   }
 
@@ -140,6 +286,7 @@ export class AofSnapshot implements SnapshotSink {
       this.#command(2 + some.length, name);
       this.#range(key);
       for (const word of some) this.#argument(word, 0, word.length);
+      this.#sealIfLong();
     }
   }
 
@@ -205,21 +352,29 @@ export class AofSnapshot implements SnapshotSink {
   }
 }
 
-type WritableValue = Exclude<RdbValue, { kind: 'stream' | 'module' }>;
+type WritableValue = Exclude<RdbValue, { kind: 'module' }>;
 
 function assertWritable(value: RdbValue): asserts value is WritableValue {
-  if (value.kind === 'stream') {
-    throw new RdbError(
-      'streams cannot be written as commands: use an RDB base (aof-use-rdb-preamble yes)',
-      0,
-    );
-  }
   if (value.kind === 'module') {
     throw new RdbError(`a value of module type ${value.name} is unknown and cannot be written`, 0);
   }
   if (value.kind === 'hash' && value.fields.some((field) => field.expiryMillis !== undefined)) {
     throw new RdbError('no command of Redis 7.0 sets the expiry of a field', 0);
   }
+}
+
+/** A copy that stays valid. */
+function copyOf({ key, expiryMillis, idleSeconds, frequency }: RdbKeyFacts): RdbKeyFacts {
+  const name = Buffer.from(key.bytes.subarray(key.start, key.end));
+  return { key: { bytes: name, start: 0, end: name.length }, expiryMillis, idleSeconds, frequency };
+}
+
+function idText({ millis, sequence }: StreamId): string {
+  return `${millis}-${sequence}`;
+}
+
+function pendingIds({ pending }: RdbStreamConsumer): string[] {
+  return pending.map(idText);
 }
 
 /** The shortest text that reads as the same double; Redis reads `inf` and `-0` as well. */

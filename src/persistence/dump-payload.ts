@@ -5,14 +5,16 @@
  *
  * both numbers little-endian. There is no magic: the version alone says who may read it.
  */
+import { toLatin1 } from '../util/bytes.ts';
 import { crc64 } from '../util/crc64.ts';
 import { CHECKSUM_BYTES, RDB_VERSION, TYPE_MAX_OF_VERSION_10 } from './rdb-constants.ts';
 import { RdbError } from './rdb-error.ts';
 import { MemorySource, RdbInput } from './rdb-input.ts';
 import { RdbOutput } from './rdb-output.ts';
-import { readValue } from './rdb-value-reader.ts';
+import { readPackedValue } from './rdb-value-reader.ts';
 import { typeOfValue, writeValue } from './rdb-value-writer.ts';
-import { isEmptyCollection, type ByteRange, type RdbValue, type RdbWritable } from './rdb-values.ts';
+import { plainValue } from './rdb-plain.ts';
+import { isEmptyCollection, type ByteRange, type RdbReadable, type RdbWritable } from './rdb-values.ts';
 
 const VERSION_BYTES = 2;
 const FOOTER_BYTES = VERSION_BYTES + CHECKSUM_BYTES;
@@ -20,7 +22,7 @@ const FOOTER_BYTES = VERSION_BYTES + CHECKSUM_BYTES;
 const CHUNK_BYTES = 8 * 1024;
 
 export type DumpPayload =
-  | { readonly kind: 'value'; readonly value: RdbValue }
+  | { readonly kind: 'value'; readonly value: RdbReadable }
   /** `-ERR DUMP payload version or checksum are wrong` */
   | { readonly kind: 'wrong-version-or-checksum' }
   /** `-ERR Bad data format`; the reason is for the log. */
@@ -55,8 +57,9 @@ export function decodeDumpPayload(payload: ByteRange): DumpPayload {
   try {
     const type = input.readByte();
     if (type > TYPE_MAX_OF_VERSION_10) throw input.error(`unknown type of value ${type}`);
-    const value = readValue(input, type, 'REDIS');
+    const value = readPackedValue(input, type, 'REDIS');
     if (isEmptyCollection(value)) throw input.error('empty collection');
+    if (hasTwins(value)) throw input.error('element twice in a collection');
     if (value.kind === 'module') throw input.error(`value of the unknown module type ${value.name}`);
     return { kind: 'value', value };
   } catch (error) {
@@ -71,4 +74,26 @@ function isPayloadSound({ bytes, start, end }: ByteRange): boolean {
   const footer = Buffer.from(bytes.slice(end - FOOTER_BYTES, end));
   if (footer.readUInt16LE(0) > RDB_VERSION) return false;
   return footer.readBigUInt64LE(VERSION_BYTES) === crc64(0n, bytes, start, end - CHECKSUM_BYTES);
+}
+
+/**
+ * Whether a member or field stands in the value twice: nothing may fail any more when it is stored. Throws
+ * RdbError for a packed collection whose elements are no pairs of field and value, or member and score.
+ */
+function hasTwins(value: RdbReadable): boolean {
+  const plain = plainValue(value);
+  switch (plain.kind) {
+    case 'set':
+      return areTwinsAmong(plain.members);
+    case 'hash':
+      return areTwinsAmong(plain.fields.map(({ field }) => field));
+    case 'zset':
+      return areTwinsAmong(plain.members.map(({ member }) => member));
+    default:
+      return false;
+  }
+}
+
+function areTwinsAmong(elements: readonly Uint8Array[]): boolean {
+  return new Set(elements.map((element) => toLatin1(element, 0, element.length))).size < elements.length;
 }

@@ -13,10 +13,17 @@
  */
 import { JSON_VERSION, PART_BYTES } from './json-constants.ts';
 import { JsonOutput, textFormOf } from './json-output.ts';
-import { assertJsonWritable, writeJsonValue } from './json-value-writer.ts';
+import {
+  assertJsonWritable,
+  writeJsonEnd,
+  writeJsonHead,
+  writeJsonPiece,
+  writeJsonValue,
+} from './json-value-writer.ts';
 import type { ChunkHandler } from './chunk-output.ts';
 import { plainValue } from './rdb-plain.ts';
-import type { ByteRange, RdbKeyFacts, RdbString } from './rdb-values.ts';
+import { countOfCollection } from './rdb-value-writer.ts';
+import type { ByteRange, CollectionHead, CollectionPiece, RdbKeyFacts, RdbString } from './rdb-values.ts';
 import type { SnapshotEntry, SnapshotFacts, SnapshotSink } from './snapshot-sink.ts';
 
 const MILLIS_PER_SECOND = 1000;
@@ -39,6 +46,9 @@ export class JsonSnapshotWriter implements SnapshotSink {
   #carry: Buffer = NOTHING;
   /** What is written behind the value. */
   #pendingFacts = '';
+  /** The collection that comes in pieces, and how many of its elements or nodes have not come yet. */
+  #collection: CollectionHead | undefined;
+  #elementsLeft = 0;
 
   constructor(onChunk: ChunkHandler, chunkBytes?: number) {
     this.#output = new JsonOutput(onChunk, chunkBytes);
@@ -88,6 +98,30 @@ export class JsonSnapshotWriter implements SnapshotSink {
       this.#stringPart({ bytes, start: part, end: partEnd }, this.#bytesLeft === 0 && partEnd === end);
     }
     if (this.#bytesLeft === 0 && end > start) this.#endString();
+  }
+
+  beginCollection(databaseIndex: number, facts: RdbKeyFacts, head: CollectionHead): void {
+    this.#beginEntry(databaseIndex, facts.key);
+    this.#output.writeText(`{"type":"${head.kind}","value":`);
+    this.#pendingFacts = factsText(facts);
+    this.#collection = head;
+    this.#elementsLeft = countOfCollection(head);
+    writeJsonHead(this.#output, head);
+  }
+
+  collectionPiece(piece: CollectionPiece): void {
+    const isFirst =
+      this.#collection !== undefined && this.#elementsLeft === countOfCollection(this.#collection);
+    this.#elementsLeft -= writeJsonPiece(this.#output, piece, isFirst);
+  }
+
+  endCollection(): void {
+    if (this.#elementsLeft !== 0 || this.#collection === undefined) {
+      throw new Error(`a collection with ${-this.#elementsLeft} elements more than announced`);
+    }
+    writeJsonEnd(this.#output, this.#collection);
+    this.#output.writeText(`${this.#pendingFacts}}`);
+    this.#collection = undefined;
   }
 
   end(): void {

@@ -8,7 +8,7 @@ import { RdbError } from './rdb-error.ts';
 import { MemorySource, type ByteSource } from './rdb-input.ts';
 import { RdbOutput } from './rdb-output.ts';
 import { writeValue } from './rdb-value-writer.ts';
-import type { RdbStream, RdbValue, RdbWritable } from './rdb-values.ts';
+import type { RdbReadable, RdbStream, RdbValue, RdbWritable } from './rdb-values.ts';
 import type { SnapshotFacts } from './snapshot-sink.ts';
 
 /** A key and what belongs to it, in a form that can be compared. */
@@ -83,7 +83,7 @@ class DribblingSource implements ByteSource {
   }
 }
 
-function plainOf(value: RdbValue): unknown {
+function plainOf(value: RdbReadable): unknown {
   if (value.kind === 'string') {
     return { kind: 'string', hex: Buffer.from(value.bytes.subarray(value.start, value.end)).toString('hex') };
   }
@@ -112,7 +112,7 @@ function readEntries(file: Buffer | string, chunkBytes?: number): Plain[] {
 function plainEntry(entry: {
   readonly database: number;
   readonly key: { readonly bytes: Uint8Array; readonly start: number; readonly end: number };
-  readonly value: RdbValue;
+  readonly value: RdbReadable;
   readonly expiryMillis?: number | undefined;
   readonly idleSeconds?: number | undefined;
   readonly frequency?: number | undefined;

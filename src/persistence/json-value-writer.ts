@@ -2,13 +2,18 @@
 import { isUtf8 } from 'node:buffer';
 import type { JsonOutput } from './json-output.ts';
 import { RdbError } from './rdb-error.ts';
+import { listItems } from './rdb-plain.ts';
 import type {
+  CollectionHead,
+  CollectionPiece,
+  RdbElements,
   RdbHash,
   RdbModule,
   RdbScoredMember,
   RdbStream,
   RdbStreamConsumer,
   RdbStreamGroup,
+  RdbStreamNode,
   RdbValue,
   StreamId,
 } from './rdb-values.ts';
@@ -34,6 +39,67 @@ export function assertJsonWritable(value: RdbValue): void {
 /** What stands behind `"value":`. The row of the value's own kind takes it, unseen by the type checker. */
 export function writeJsonValue(output: JsonOutput, value: RdbValue): void {
   (WRITERS[value.kind] as ValueWriter<RdbValue>)(output, value);
+}
+
+/** What stands before the first piece of a collection. */
+export function writeJsonHead(output: JsonOutput, head: CollectionHead): void {
+  if (head.kind === 'stream') writeStreamHead(output, head.stream);
+  output.writeText('[');
+}
+
+/**
+ * Elements of a collection, those of one piece behind those of another. Returns how many elements or nodes
+ * the piece had.
+ */
+export function writeJsonPiece(output: JsonOutput, piece: CollectionPiece, isFirst: boolean): number {
+  let separator = isFirst ? '' : ',';
+  let count = 0;
+  switch (piece.kind) {
+    case 'elements':
+      for (; piece.cursor.next(); count++) {
+        output.writeText(separator);
+        writeElement(output, piece);
+        separator = ',';
+      }
+      return count;
+    case 'list-nodes':
+      for (const node of piece.nodes) {
+        for (const item of listItems([node])) {
+          output.writeText(separator);
+          output.writeWholeBytesValue(item);
+          separator = ',';
+        }
+        count++;
+      }
+      return count;
+    case 'stream-nodes':
+      for (const node of piece.nodes) {
+        output.writeText(separator);
+        writeNode(output, node);
+        separator = ',';
+        count++;
+      }
+      return count;
+  }
+}
+
+/** What stands behind the last piece. */
+export function writeJsonEnd(output: JsonOutput, head: CollectionHead): void {
+  output.writeText(']');
+  if (head.kind === 'stream') writeStreamEnd(output, head.stream);
+}
+
+function writeElement(output: JsonOutput, { type, cursor }: RdbElements): void {
+  const { element, value } = cursor;
+  if (type !== 'set') output.writeText('[');
+  output.writeBytesValue(element.bytes, element.start, element.end);
+  if (type === 'hash') {
+    output.writeText(',');
+    output.writeBytesValue(value.bytes, value.start, value.end);
+  } else if (type === 'zset') {
+    output.writeText(`,${scoreText(cursor.score)}`);
+  }
+  if (type !== 'set') output.writeText(']');
 }
 
 function refuseModule({ name }: RdbModule): never {
@@ -82,6 +148,13 @@ function scoreText(score: number): string {
 }
 
 function writeStream(output: JsonOutput, stream: RdbStream): void {
+  writeStreamHead(output, stream);
+  output.writeArray(stream.nodes, (node) => writeNode(output, node));
+  writeStreamEnd(output, stream);
+}
+
+/** Up to the nodes. */
+function writeStreamHead(output: JsonOutput, stream: RdbStream): void {
   output.writeText(`{"length":${stream.length},"last_id":${idText(stream.lastId)}`);
   if (stream.history !== undefined) {
     const { firstId, maxDeletedId, entriesAdded } = stream.history;
@@ -89,11 +162,16 @@ function writeStream(output: JsonOutput, stream: RdbStream): void {
     output.writeText(`,"entries_added":${entriesAdded}`);
   }
   output.writeText(',"nodes":');
-  output.writeArray(stream.nodes, ({ masterId, listpack }) => {
-    output.writeText(`{"master_id":${idText(masterId)},"listpack":{"base64":"`);
-    output.writeBase64(listpack, 0, listpack.length);
-    output.writeText('"}}');
-  });
+}
+
+function writeNode(output: JsonOutput, { masterId, listpack }: RdbStreamNode): void {
+  output.writeText(`{"master_id":${idText(masterId)},"listpack":{"base64":"`);
+  output.writeBase64(listpack, 0, listpack.length);
+  output.writeText('"}}');
+}
+
+/** From behind the nodes on. */
+function writeStreamEnd(output: JsonOutput, stream: RdbStream): void {
   output.writeText(',"groups":');
   output.writeArray(stream.groups, (group) => writeGroup(output, group));
   output.writeText('}');

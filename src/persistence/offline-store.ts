@@ -16,6 +16,9 @@ import type { Disk } from './disk.ts';
 /** More than anyone configures; an empty one takes some hundred bytes. */
 const DATABASES = 1024;
 
+/** Commands of an append-only file ask nothing of a server, and there is nobody who could wait. */
+const OFFLINE_SERVICES = { blocking: { block: () => {}, failWaiting: () => {} } } as unknown as Services;
+
 export class OfflineStore {
   readonly keyspace: Keyspace;
   readonly #arena = Arena.create();
@@ -35,8 +38,7 @@ export class OfflineStore {
       clock: systemClock,
       log,
     });
-    // Commands of an append-only file ask nothing of a server.
-    this.#engine.connect({} as Services, () => undefined);
+    this.#engine.connect(OFFLINE_SERVICES, () => undefined);
   }
 
   /**

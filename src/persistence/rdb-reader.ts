@@ -26,8 +26,8 @@ import {
 import { RdbError } from './rdb-error.ts';
 import { BorrowedString, RdbInput, type ByteSource } from './rdb-input.ts';
 import { decodeModuleId, skipModuleParts } from './rdb-modules.ts';
-import { readValue, type RdbDialect } from './rdb-value-reader.ts';
-import type { RdbKeyFacts, RdbValue } from './rdb-values.ts';
+import { readPackedValue, readValue, type RdbDialect } from './rdb-value-reader.ts';
+import type { RdbKeyFacts, RdbReadable } from './rdb-values.ts';
 
 /** A fact about the file, its writer or the moment, e.g. `redis-ver`, `ctime`, `used-mem`. */
 export interface RdbAuxItem {
@@ -72,7 +72,7 @@ export interface RdbSlotImportItem {
 export interface RdbEntryItem extends RdbKeyFacts {
   readonly kind: 'entry';
   readonly database: number;
-  readonly value: RdbValue;
+  readonly value: RdbReadable;
 }
 
 /** The end of the RDB file; what follows it in the source was not read. */
@@ -96,6 +96,8 @@ export interface RdbReaderOptions {
   /** Verify the checksum at the end, if the file has one; yes unless told otherwise. */
   readonly isVerifyingChecksum?: boolean;
   readonly chunkBytes?: number;
+  /** Small collections are given as they are packed, where the keyspace has the same form. */
+  readonly keepsPacked?: boolean;
 }
 
 const MAGIC_REDIS = 'REDIS';
@@ -115,7 +117,7 @@ export class ReusedEntry implements RdbEntryItem {
   expiryMillis: number | undefined;
   idleSeconds: number | undefined;
   frequency: number | undefined;
-  value: RdbValue;
+  value: RdbReadable;
   readonly stringValue = new BorrowedStringValue();
 
   constructor() {
@@ -136,9 +138,11 @@ export class RdbReader {
   #version = 0;
   #end: RdbEndItem | undefined;
   readonly #isVerifyingChecksum: boolean;
+  readonly #readValue: typeof readPackedValue;
 
   constructor(source: ByteSource, options: RdbReaderOptions = {}) {
     this.#isVerifyingChecksum = options.isVerifyingChecksum ?? true;
+    this.#readValue = options.keepsPacked === true ? readPackedValue : readValue;
     this.#input = new RdbInput(source, { ...options, isChecksumming: this.#isVerifyingChecksum });
   }
 
@@ -208,7 +212,7 @@ export class RdbReader {
       input.readStringInto(entry.stringValue);
       entry.value = entry.stringValue;
     } else {
-      entry.value = readValue(input, type, this.#dialect);
+      entry.value = this.#readValue(input, type, this.#dialect);
     }
     input.unpin();
     return entry;

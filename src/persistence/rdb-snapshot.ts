@@ -2,7 +2,7 @@
 import { REDIS_VERSION } from '../config/help.ts';
 import type { RdbOutputOptions } from './rdb-output.ts';
 import { RdbWriter } from './rdb-writer.ts';
-import type { RdbKeyFacts } from './rdb-values.ts';
+import type { CollectionHead, CollectionPiece, RdbKeyFacts } from './rdb-values.ts';
 import type { SnapshotEntry, SnapshotFacts, SnapshotSink } from './snapshot-sink.ts';
 
 const NO_DATABASE = -1;
@@ -46,6 +46,19 @@ export class RdbSnapshot implements SnapshotSink {
 
   stringPiece(bytes: Uint8Array, start: number, end: number): void {
     this.#writer.writeStringPiece(bytes, start, end);
+  }
+
+  beginCollection(databaseIndex: number, facts: RdbKeyFacts, head: CollectionHead): void {
+    if (databaseIndex !== this.#database) this.#select(databaseIndex);
+    this.#writer.beginCollectionEntry(facts, head);
+  }
+
+  collectionPiece(piece: CollectionPiece): void {
+    this.#writer.writeCollectionPiece(piece);
+  }
+
+  endCollection(): void {
+    this.#writer.endCollectionEntry();
   }
 
   end(): void {

@@ -50,7 +50,7 @@ function readItems(file: Buffer): RdbItem[] {
 function readOne(type: number, body: Buffer, header = 'REDIS0012'): RdbValue {
   const [item] = readItems(fileOf(header, Buffer.concat([Buffer.of(type), string('k'), body])));
   assert.equal(item?.kind, 'entry');
-  return (item as RdbEntryItem).value;
+  return (item as RdbEntryItem).value as RdbValue;
 }
 
 function describeValue(value: RdbValue): unknown {

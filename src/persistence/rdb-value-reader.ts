@@ -1,6 +1,8 @@
 /**
  * Values out of an RDB file or a DUMP payload: one function for each type (Redis 7.0 rdb.c, rdbLoadObject).
  */
+import { isIntSet } from '../structures/int-set.ts';
+import { isListpack } from '../structures/listpack.ts';
 import { parseDouble, parseInteger } from '../util/numbers.ts';
 import {
   QUICKLIST_NODE_PACKED,
@@ -32,6 +34,7 @@ import {
   TYPE_ZSET_LISTPACK,
   TYPE_ZSET_ZIPLIST,
 } from './rdb-constants.ts';
+import { RdbError } from './rdb-error.ts';
 import type { RdbInput } from './rdb-input.ts';
 import { readModuleValue } from './rdb-modules.ts';
 import { decodeIntset, decodeListpack, decodeZiplist, decodeZipmap } from './rdb-packed.ts';
@@ -40,6 +43,9 @@ import type {
   RdbHash,
   RdbHashField,
   RdbList,
+  RdbPacked,
+  RdbQuicklistNode,
+  RdbReadable,
   RdbScoredMember,
   RdbSet,
   RdbValue,
@@ -104,7 +110,26 @@ const READERS: Readonly<Record<RdbDialect, Readonly<Record<number, ValueReader>>
   },
 };
 
-/** The value of a type. Its parts are copies; they stay valid. */
+/**
+ * Types of small collections that the keyspace keeps in the same form. What their elements are is seen when
+ * they are stored.
+ */
+const PACKED_READERS: Readonly<Record<number, (input: RdbInput) => RdbPacked>> = {
+  [TYPE_SET_INTSET]: (input) => ({ kind: 'intset', bytes: readIntset(input) }),
+  [TYPE_HASH_LISTPACK]: (input) => ({ kind: 'hash-listpack', bytes: readListpack(input) }),
+  [TYPE_ZSET_LISTPACK]: (input) => ({ kind: 'zset-listpack', bytes: readListpack(input) }),
+  [TYPE_LIST_QUICKLIST_2]: readQuicklistNodes,
+};
+
+/**
+ * The value of a type; small collections as they are packed, where the keyspace has the same form. Its parts
+ * are copies; they stay valid.
+ */
+export function readPackedValue(input: RdbInput, type: number, dialect: RdbDialect): RdbReadable {
+  return PACKED_READERS[type]?.(input) ?? readValue(input, type, dialect);
+}
+
+/** The value of a type, unpacked. Its parts are copies; they stay valid. */
 export function readValue(input: RdbInput, type: number, dialect: RdbDialect): RdbValue {
   const reader = READERS[dialect][type];
   if (reader === undefined) throw input.error(`unknown type of value ${type}`);
@@ -128,6 +153,24 @@ function readStrings(input: RdbInput, count: number): Buffer[] {
 function readPacked(input: RdbInput, decode: PackedDecoder): Buffer[] {
   const { offset } = input;
   return decode(input.readString(), offset);
+}
+
+/* Packed forms that are left as they are */
+
+const EMPTY_LISTPACK_BYTES = 7;
+
+function readListpack(input: RdbInput): Buffer {
+  const { offset } = input;
+  const bytes = input.readString();
+  if (!isListpack(bytes, 0, bytes.length)) throw new RdbError('damaged listpack', offset);
+  return bytes;
+}
+
+function readIntset(input: RdbInput): Buffer {
+  const { offset } = input;
+  const bytes = input.readString();
+  if (!isIntSet(bytes, 0, bytes.length)) throw new RdbError('damaged intset', offset);
+  return bytes;
 }
 
 function toList(items: Buffer[]): RdbList {
@@ -155,6 +198,23 @@ function readQuicklist(input: RdbInput): RdbList {
     else throw input.error(`unknown form ${form} of a list's node`);
   }
   return toList(items);
+}
+
+function readQuicklistNodes(input: RdbInput): RdbPacked {
+  const nodes: RdbQuicklistNode[] = [];
+  for (let left = input.readLength(); left > 0; left--) {
+    const form = input.readLength();
+    if (form === QUICKLIST_NODE_PLAIN) {
+      nodes.push({ isPacked: false, bytes: input.readString() });
+    } else if (form === QUICKLIST_NODE_PACKED) {
+      const bytes = readListpack(input);
+      // Redis passes over nodes without elements.
+      if (bytes.length > EMPTY_LISTPACK_BYTES) nodes.push({ isPacked: true, bytes });
+    } else {
+      throw input.error(`unknown form ${form} of a list's node`);
+    }
+  }
+  return { kind: 'quicklist', nodeCount: nodes.length, nodes };
 }
 
 /** Not `push(...more)`: a node may have more elements than a call may have arguments. */

@@ -17,11 +17,17 @@ import {
 import { RdbError } from './rdb-error.ts';
 import type { RdbOutput } from './rdb-output.ts';
 import type {
+  CollectionHead,
+  CollectionPiece,
+  ElementCursor,
+  RdbElements,
   RdbHash,
   RdbModule,
+  RdbQuicklistNode,
   RdbStream,
   RdbStreamConsumer,
   RdbStreamGroup,
+  RdbStreamNode,
   RdbWritable,
   StreamId,
 } from './rdb-values.ts';
@@ -38,6 +44,8 @@ type ValueOfKind<Kind extends RdbWritable['kind']> = Extract<RdbWritable, { kind
 
 const ID_BYTES = 16;
 
+const ELEMENT_TYPES = { set: TYPE_SET, hash: TYPE_HASH, zset: TYPE_ZSET_2 } as const;
+
 const FORMATS: { readonly [Kind in RdbWritable['kind']]: ValueFormat<ValueOfKind<Kind>> } = {
   string: {
     typeOf: () => TYPE_STRING,
@@ -51,10 +59,7 @@ const FORMATS: { readonly [Kind in RdbWritable['kind']]: ValueFormat<ValueOfKind
     typeOf: () => TYPE_LIST_QUICKLIST_2,
     write(output, value) {
       output.writeLength(value.nodeCount);
-      for (const node of value.nodes) {
-        output.writeLength(node.isPacked ? QUICKLIST_NODE_PACKED : QUICKLIST_NODE_PLAIN);
-        output.writeWholeString(node.bytes);
-      }
+      writeListNodes(output, value.nodes);
     },
   },
   set: {
@@ -97,6 +102,13 @@ const FORMATS: { readonly [Kind in RdbWritable['kind']]: ValueFormat<ValueOfKind
     typeOf: (value) => (value.history === undefined ? TYPE_STREAM_LISTPACKS : TYPE_STREAM_LISTPACKS_2),
     write: writeStream,
   },
+  elements: {
+    typeOf: ({ type }) => ELEMENT_TYPES[type],
+    write(output, { type, count, cursor }) {
+      output.writeLength(count);
+      assertCount(writeElements(output, type, cursor), count);
+    },
+  },
   module: {
     typeOf: refuseModule,
     write: (_output, value) => refuseModule(value),
@@ -111,6 +123,39 @@ export function typeOfValue(value: RdbWritable): number {
 /** The value, without its type. */
 export function writeValue(output: RdbOutput, value: RdbWritable): void {
   formatOf(value).write(output, value);
+}
+
+/** The byte that stands for the type of a collection that comes in pieces. */
+export function typeOfCollection(head: CollectionHead): number {
+  if (head.kind === 'list') return TYPE_LIST_QUICKLIST_2;
+  return head.kind === 'stream' ? typeOfValue(head.stream) : ELEMENT_TYPES[head.kind];
+}
+
+/** What stands before the first piece. */
+export function writeCollectionHead(output: RdbOutput, head: CollectionHead): void {
+  output.writeLength(countOfCollection(head));
+}
+
+/** Elements of the collection, or nodes. */
+export function countOfCollection(head: CollectionHead): number {
+  return head.kind === 'list' || head.kind === 'stream' ? head.nodeCount : head.count;
+}
+
+/** A piece; returns how many elements or nodes it had. */
+export function writeCollectionPiece(output: RdbOutput, piece: CollectionPiece): number {
+  switch (piece.kind) {
+    case 'elements':
+      return writeElements(output, piece.type, piece.cursor);
+    case 'list-nodes':
+      return writeListNodes(output, piece.nodes);
+    case 'stream-nodes':
+      return writeStreamNodes(output, piece.nodes);
+  }
+}
+
+/** What stands behind the last piece. */
+export function writeCollectionEnd(output: RdbOutput, head: CollectionHead): void {
+  if (head.kind === 'stream') writeStreamRest(output, head.stream);
 }
 
 /** The row of the value's own kind takes the value: a step that the type checker cannot follow. */
@@ -135,13 +180,49 @@ function writeStrings(output: RdbOutput, strings: readonly Uint8Array[]): void {
   for (const string of strings) output.writeWholeString(string);
 }
 
-function writeStream(output: RdbOutput, stream: RdbStream): void {
-  output.writeLength(stream.nodes.length);
-  for (const { masterId, listpack } of stream.nodes) {
+function writeElements(output: RdbOutput, type: RdbElements['type'], cursor: ElementCursor): number {
+  let count = 0;
+  for (; cursor.next(); count++) {
+    output.writeString(cursor.element);
+    if (type === 'hash') output.writeString(cursor.value);
+    else if (type === 'zset') output.writeDoubleLE(cursor.score);
+  }
+  return count;
+}
+
+function assertCount(count: number, announced: number): void {
+  if (count !== announced) throw new Error(`${count} elements where ${announced} were announced`);
+}
+
+function writeListNodes(output: RdbOutput, nodes: Iterable<RdbQuicklistNode>): number {
+  let count = 0;
+  for (const { isPacked, bytes } of nodes) {
+    output.writeLength(isPacked ? QUICKLIST_NODE_PACKED : QUICKLIST_NODE_PLAIN);
+    output.writeWholeString(bytes);
+    count++;
+  }
+  return count;
+}
+
+function writeStreamNodes(output: RdbOutput, nodes: Iterable<RdbStreamNode>): number {
+  let count = 0;
+  for (const { masterId, listpack } of nodes) {
     output.writeLength(ID_BYTES);
     writeRawId(output, masterId);
     output.writeWholeString(listpack);
+    count++;
   }
+  return count;
+}
+
+function writeStream(output: RdbOutput, stream: RdbStream): void {
+  output.writeLength(stream.nodes.length);
+  writeStreamNodes(output, stream.nodes);
+  writeStreamRest(output, stream);
+}
+
+/** All but the nodes. */
+export function writeStreamRest(output: RdbOutput, stream: RdbStream): void {
   output.writeLength(stream.length);
   writeId(output, stream.lastId);
   if (stream.history !== undefined) {

@@ -142,8 +142,50 @@ export interface RdbZsetListpack {
   readonly bytes: Uint8Array;
 }
 
+/** A small collection in the form that Redis keeps it in, checked to be well-formed. */
+export type RdbPacked = RdbQuicklist | RdbIntset | RdbHashListpack | RdbZsetListpack;
+
+/** A value as the reader gives it when it is to leave packed forms as they are. */
+export type RdbReadable = RdbValue | RdbPacked;
+
+/**
+ * Elements of a collection one after the other, borrowed: the members below are those of the element that
+ * `next` has come to.
+ */
+export interface ElementCursor {
+  /** Goes to the next element; false when there is none. */
+  next(): boolean;
+  /** A member of a set or sorted set, or a field of a hash. */
+  readonly element: ByteRange;
+  /** Hashes: the field's value. */
+  readonly value: ByteRange;
+  /** Sorted sets: the member's score. */
+  readonly score: number;
+}
+
+/** Elements of a set, hash or sorted set, without an array of them. They can be gone through once. */
+export interface RdbElements {
+  readonly kind: 'elements';
+  readonly type: 'set' | 'hash' | 'zset';
+  readonly count: number;
+  readonly cursor: ElementCursor;
+}
+
 /** A value as the writer takes it. */
-export type RdbWritable = RdbValue | RdbQuicklist | RdbIntset | RdbHashListpack | RdbZsetListpack;
+export type RdbWritable =
+  RdbValue | RdbQuicklist | RdbIntset | RdbHashListpack | RdbZsetListpack | RdbElements;
+
+/** How a collection that comes in pieces begins. A stream has all but its nodes here. */
+export type CollectionHead =
+  | { readonly kind: 'list'; readonly nodeCount: number }
+  | { readonly kind: 'set' | 'hash' | 'zset'; readonly count: number }
+  | { readonly kind: 'stream'; readonly nodeCount: number; readonly stream: RdbStream };
+
+/** Some of its elements or nodes. */
+export type CollectionPiece =
+  | RdbElements
+  | { readonly kind: 'list-nodes'; readonly nodes: Iterable<RdbQuicklistNode> }
+  | { readonly kind: 'stream-nodes'; readonly nodes: Iterable<RdbStreamNode> };
 
 /** What a key has besides its value. */
 export interface RdbKeyFacts {
@@ -156,10 +198,13 @@ export interface RdbKeyFacts {
   readonly frequency: number | undefined;
 }
 
+const INTSET_HEADER_BYTES = 8;
+const EMPTY_LISTPACK_BYTES = 7;
+
 /**
  * Whether the value is a collection without elements: in a file Redis skips such a key, RESTORE refuses it.
  */
-export function isEmptyCollection(value: RdbValue): boolean {
+export function isEmptyCollection(value: RdbReadable): boolean {
   switch (value.kind) {
     case 'list':
       return value.items.length === 0;
@@ -168,6 +213,13 @@ export function isEmptyCollection(value: RdbValue): boolean {
       return value.members.length === 0;
     case 'hash':
       return value.fields.length === 0;
+    case 'quicklist':
+      return value.nodeCount === 0;
+    case 'intset':
+      return value.bytes.length === INTSET_HEADER_BYTES;
+    case 'hash-listpack':
+    case 'zset-listpack':
+      return value.bytes.length === EMPTY_LISTPACK_BYTES;
     default:
       return false;
   }

@@ -19,8 +19,16 @@ import {
   TYPE_STRING,
 } from './rdb-constants.ts';
 import { integerText, RdbOutput, type RdbOutputOptions } from './rdb-output.ts';
-import { typeOfValue, writeValue } from './rdb-value-writer.ts';
-import type { RdbKeyFacts, RdbString, RdbWritable } from './rdb-values.ts';
+import {
+  countOfCollection,
+  typeOfCollection,
+  typeOfValue,
+  writeCollectionEnd,
+  writeCollectionHead,
+  writeCollectionPiece,
+  writeValue,
+} from './rdb-value-writer.ts';
+import type { CollectionHead, CollectionPiece, RdbKeyFacts, RdbString, RdbWritable } from './rdb-values.ts';
 
 /** A key as the writer takes it. An item of the reader is one. */
 export interface RdbWritableEntry extends RdbKeyFacts {
@@ -31,6 +39,9 @@ export class RdbWriter {
   readonly #output: RdbOutput;
   /** Bytes of a string begun in pieces that have not come yet. */
   #stringBytesLeft = 0;
+  /** The collection that is written in pieces, and how many of its elements or nodes have not come yet. */
+  #collection: CollectionHead | undefined;
+  #elementsLeft = 0;
 
   constructor(options: RdbOutputOptions) {
     this.#output = new RdbOutput(options);
@@ -91,7 +102,6 @@ export class RdbWriter {
    * be held in memory once more. It is written as it is, uncompressed.
    */
   beginStringEntry(facts: RdbKeyFacts, valueBytes: number): void {
-    this.#assertStringComplete();
     this.#writeFacts(facts);
     this.#output.writeByte(TYPE_STRING);
     this.#output.writeString(facts.key);
@@ -105,9 +115,31 @@ export class RdbWriter {
     this.#output.writeBytes(bytes, start, end);
   }
 
+  /** A key whose value, a collection, follows by `writeCollectionPiece`. */
+  beginCollectionEntry(facts: RdbKeyFacts, head: CollectionHead): void {
+    this.#writeFacts(facts);
+    this.#output.writeByte(typeOfCollection(head));
+    this.#output.writeString(facts.key);
+    writeCollectionHead(this.#output, head);
+    this.#collection = head;
+    this.#elementsLeft = countOfCollection(head);
+  }
+
+  writeCollectionPiece(piece: CollectionPiece): void {
+    this.#elementsLeft -= writeCollectionPiece(this.#output, piece);
+  }
+
+  endCollectionEntry(): void {
+    if (this.#elementsLeft !== 0 || this.#collection === undefined) {
+      throw new Error(`a collection with ${-this.#elementsLeft} elements more than announced`);
+    }
+    writeCollectionEnd(this.#output, this.#collection);
+    this.#collection = undefined;
+  }
+
   /** The end and its checksum; all bytes have been handed on after it. */
   end(): void {
-    this.#assertStringComplete();
+    this.#assertValueComplete();
     this.#output.writeByte(OPCODE_END);
     this.#output.writeUint64LE(this.#output.checksum());
     this.#output.flush();
@@ -127,7 +159,7 @@ export class RdbWriter {
   }
 
   #writeFacts(facts: RdbKeyFacts): void {
-    this.#assertStringComplete();
+    this.#assertValueComplete();
     const output = this.#output;
     if (facts.expiryMillis !== undefined) {
       output.writeByte(OPCODE_EXPIRY_MILLIS);
@@ -143,7 +175,8 @@ export class RdbWriter {
     }
   }
 
-  #assertStringComplete(): void {
+  #assertValueComplete(): void {
     if (this.#stringBytesLeft !== 0) throw new Error('fewer bytes than announced for a string');
+    if (this.#collection !== undefined) throw new Error('a collection without its end');
   }
 }

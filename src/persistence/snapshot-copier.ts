@@ -67,14 +67,13 @@ export class EntryCopier {
    * @param cutIndex index of the database at the cut
    */
   copy(entry: Ref, cutIndex: number): boolean {
-    const { arena } = this.#keyspace;
     const { records } = this;
-    const length = recordBytes(arena, entry);
+    const length = recordBytes(this.#keyspace, entry);
     if (!records.hasRoom(length)) {
       if (records.used > 0) return false;
       records.reserve(length);
     }
-    records.append(arena, entry, cutIndex, length);
+    records.append(this.#keyspace, entry, cutIndex, length);
     return true;
   }
 

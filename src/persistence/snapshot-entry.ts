@@ -6,9 +6,9 @@
  *               byte 8    the entry's own block as it was (keyspace/entry.ts), padding to 8
  *               …         what the value has outside of it, padding to 8
  *
- * The second part depends on the type of the value: VALUE_TYPES.
+ * The second part is the bytes of a string that has a block of its own, or a copy of a collection
+ * (keyspace/held-collections.ts, `copyWhole`). What is too large for a record is held.
  */
-import { strict as assert } from 'node:assert';
 import {
   ENTRY_CLOCK,
   ENTRY_KEY_LENGTH,
@@ -18,6 +18,7 @@ import {
   FLAG_APART,
   FLAG_EXPIRES,
   TYPE_STRING,
+  encodingOfMeta,
   entryBytes,
   expiryOffset,
   getApart,
@@ -27,10 +28,12 @@ import {
   valueOffset,
 } from '../keyspace/entry.ts';
 import type { AccessClock } from '../keyspace/access-clock.ts';
+import type { Keyspace } from '../keyspace/keyspace.ts';
 import type { Arena, Ref } from '../memory/arena.ts';
 import { byteOffset, bytesOf, getWord, wordsOf } from '../memory/struct.ts';
 import { copyBytes } from '../util/bytes.ts';
 import type { ByteRange, RdbString, RdbWritable } from './rdb-values.ts';
+import { readCopy } from './saved-collection.ts';
 import type { SnapshotEntry } from './snapshot-sink.ts';
 
 /** Which access times or counters go into the file: those that `maxmemory-policy` uses. */
@@ -39,16 +42,6 @@ export type AccessFacts = 'none' | 'idle' | 'frequency';
 const RECORD_HEADER_BYTES = 8;
 /** Up to this many words a loop is cheaper than a call into native code. */
 const LOOP_COPY_WORDS_MAX = 32;
-
-/** How the values of one type are saved. */
-interface ValueType {
-  /** Bytes that the value has outside of its entry's block. */
-  apartBytes(arena: Arena, entry: Ref): number;
-  /** Copies them to `target` at `at`. */
-  copyApart(arena: Arena, entry: Ref, target: Uint8Array, at: number): void;
-  /** The value in a copied entry whose block begins at `image` and whose second part begins at `apart`. */
-  read(records: RecordBuffer, image: number, apart: number): RdbWritable;
-}
 
 /** A range that is set anew for each record: borrowed as all else is. */
 class BorrowedRange implements ByteRange {
@@ -64,49 +57,32 @@ class BorrowedString extends BorrowedRange implements RdbString {
 /** The string that was read last. */
 const stringValue = new BorrowedString();
 
-const STRINGS: ValueType = {
-  apartBytes(arena, entry) {
-    return (getWord(arena, entry, ENTRY_META) & FLAG_APART) === 0 ? 0 : getWord(arena, entry, ENTRY_VALUE);
-  },
-
-  copyApart(arena, entry, target, at) {
-    const block = getApart(arena, entry);
-    const start = byteOffset(block);
-    copyBytes(target, at, bytesOf(arena, block), start, start + getWord(arena, entry, ENTRY_VALUE));
-  },
-
-  read(records, image, apart) {
-    const meta = records.word(image, ENTRY_META);
-    const embedded = image + valueOffset(records.word(image, ENTRY_KEY_LENGTH), meta);
-    stringValue.bytes = records.bytes;
-    stringValue.start = (meta & FLAG_APART) !== 0 ? apart : embedded;
-    stringValue.end = stringValue.start + records.word(image, ENTRY_VALUE);
-    return stringValue;
-  },
-};
-
-/** By type number: each type of value has one row. */
-const VALUE_TYPES: readonly (ValueType | undefined)[] = [STRINGS];
-
-function valueTypeOf(meta: number): ValueType {
-  const type = VALUE_TYPES[typeOfMeta(meta)];
-  assert(type !== undefined, 'a type that snapshots know');
-  return type;
-}
-
 function roundedTo8(bytes: number): number {
   return (bytes + 7) & ~7;
 }
 
 // Copying, under the lock -----------------------------------------------------------------------------------
 
+/** Whether the entry's value is too large to be copied at once. */
+export function isTooLarge(keyspace: Keyspace, entry: Ref): boolean {
+  return keyspace.held.isLong(entry) || keyspace.heldCollections.isLarge(entry);
+}
+
+/** Holds such a value for the snapshot; false when there is no memory for that. */
+export function hold(keyspace: Keyspace, entry: Ref, cutIndex: number): boolean {
+  const { held, heldCollections } = keyspace;
+  return held.isLong(entry) ? held.hold(entry, cutIndex) : heldCollections.hold(entry, cutIndex);
+}
+
 /** Bytes of the record of an entry. */
-export function recordBytes(arena: Arena, entry: Ref): number {
+export function recordBytes(keyspace: Keyspace, entry: Ref): number {
+  const { arena } = keyspace;
   const meta = getWord(arena, entry, ENTRY_META);
   const image = RECORD_HEADER_BYTES + roundedTo8(imageBytes(arena, entry));
+  if (typeOfMeta(meta) !== TYPE_STRING) return image + keyspace.heldCollections.bytesOfCopy(entry);
   // Most strings are in their entry's block.
-  if ((meta & FLAG_APART) === 0 && typeOfMeta(meta) === TYPE_STRING) return image;
-  return image + roundedTo8(valueTypeOf(meta).apartBytes(arena, entry));
+  if ((meta & FLAG_APART) === 0) return image;
+  return image + roundedTo8(getWord(arena, entry, ENTRY_VALUE));
 }
 
 /**
@@ -114,11 +90,12 @@ export function recordBytes(arena: Arena, entry: Ref): number {
  * byte `at`, a multiple of 8.
  */
 export function writeRecord(
-  { arena, entry, cutIndex, length }: RecordSource,
+  { keyspace, entry, cutIndex, length }: RecordSource,
   words: Int32Array,
   bytes: Uint8Array,
   at: number,
 ): void {
+  const { arena } = keyspace;
   const word = at >> 2;
   const image = roundedTo8(imageBytes(arena, entry));
   words[word] = length;
@@ -126,11 +103,17 @@ export function writeRecord(
   copyImage(arena, entry, image, words, word + RECORD_HEADER_BYTES / 4);
   const apart = RECORD_HEADER_BYTES + image;
   if (apart === length) return;
-  valueTypeOf(getWord(arena, entry, ENTRY_META)).copyApart(arena, entry, bytes, at + apart);
+  if (typeOfMeta(getWord(arena, entry, ENTRY_META)) === TYPE_STRING) {
+    const block = getApart(arena, entry);
+    const start = byteOffset(block);
+    copyBytes(bytes, at + apart, bytesOf(arena, block), start, start + getWord(arena, entry, ENTRY_VALUE));
+  } else {
+    keyspace.heldCollections.copyWhole(entry, bytes, at + apart);
+  }
 }
 
 interface RecordSource {
-  readonly arena: Arena;
+  readonly keyspace: Keyspace;
   readonly entry: Ref;
   readonly cutIndex: number;
   /** As `recordBytes` has given it. */
@@ -176,8 +159,8 @@ export class RecordBuffer {
   }
 
   /** Appends the record of an entry, for which there is room; `length` as `recordBytes` has given it. */
-  append(arena: Arena, entry: Ref, cutIndex: number, length: number): void {
-    writeRecord({ arena, entry, cutIndex, length }, this.words, this.bytes, this.used);
+  append(keyspace: Keyspace, entry: Ref, cutIndex: number, length: number): void {
+    writeRecord({ keyspace, entry, cutIndex, length }, this.words, this.bytes, this.used);
     this.used += length;
   }
 
@@ -220,14 +203,15 @@ export class RecordReader implements SnapshotEntry {
   read(records: RecordBuffer, at: number): number {
     this.readFacts(records, at);
     const image = at + RECORD_HEADER_BYTES;
+    const end = at + records.words[at >> 2]!;
     const meta = records.word(image, ENTRY_META);
-    if (typeOfMeta(meta) === TYPE_STRING && (meta & FLAG_APART) === 0) {
-      this.value = STRINGS.read(records, image, 0);
+    if (typeOfMeta(meta) === TYPE_STRING) {
+      this.value = readString(records, image, meta);
     } else {
-      const apart = image + roundedTo8(imageBytesOf(records, image));
-      this.value = valueTypeOf(meta).read(records, image, apart);
+      const start = image + roundedTo8(imageBytesOf(records, image));
+      this.value = readCopy(records, typeOfMeta(meta), encodingOfMeta(meta), start, end);
     }
-    return at + records.words[at >> 2]!;
+    return end;
   }
 
   /** Reads all but the value. */
@@ -247,6 +231,16 @@ export class RecordReader implements SnapshotEntry {
     if (this.#accessFacts === 'idle') this.idleSeconds = this.#accessClock.idleSeconds(clock);
     else this.frequency = this.#accessClock.frequency(clock);
   }
+}
+
+function readString(records: RecordBuffer, image: number, meta: number): RdbString {
+  const isApart = (meta & FLAG_APART) !== 0;
+  stringValue.bytes = records.bytes;
+  stringValue.start = isApart
+    ? image + roundedTo8(imageBytesOf(records, image))
+    : image + valueOffset(records.word(image, ENTRY_KEY_LENGTH), meta);
+  stringValue.end = stringValue.start + records.word(image, ENTRY_VALUE);
+  return stringValue;
 }
 
 function imageBytesOf(records: RecordBuffer, image: number): number {

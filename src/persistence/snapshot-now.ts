@@ -8,6 +8,7 @@ import type { Ref } from '../memory/arena.ts';
 import { BorrowedBytes } from '../memory/struct.ts';
 import { copyBytes } from '../util/bytes.ts';
 import { EntryCopier, type EntryVisitor } from './snapshot-copier.ts';
+import { readHead, readPiece } from './saved-collection.ts';
 import { RecordReader, type AccessFacts } from './snapshot-entry.ts';
 import type { SnapshotFacts, SnapshotSink } from './snapshot-sink.ts';
 
@@ -55,6 +56,9 @@ class SynchronousWalk implements EntryVisitor {
     if (this.#keyspace.held.isLong(entry)) {
       this.#flush();
       this.#writeLong(database, entry);
+    } else if (this.#keyspace.heldCollections.isLarge(entry)) {
+      this.#flush();
+      this.#writeLarge(database, entry);
     } else if (!this.#copier.copy(entry, database.index)) {
       this.#flush();
       this.#copier.copy(entry, database.index);
@@ -85,6 +89,26 @@ class SynchronousWalk implements EntryVisitor {
       this.#sink.stringPiece(records.bytes, at, copyBytes(records.bytes, at, value.bytes, start, end));
     }
     records.used = 0;
+    this.#savedCount++;
+  }
+
+  /** A collection, a buffer full at a time. */
+  #writeLarge(database: Database, entry: Ref): void {
+    const { arena, heldCollections } = this.#keyspace;
+    const { records } = this.#copier;
+    const type = database.typeOf(entry);
+    records.appendImage(arena, entry, database.index);
+    this.#reader.readFacts(records, 0);
+    const rest = records.used;
+    heldCollections.copyRest(entry, records);
+    const head = readHead(records, type, heldCollections.countOfLarge(entry), rest);
+    this.#sink.beginCollection(database.index, this.#reader, head);
+    records.used = 0;
+    heldCollections.copyInPieces(entry, records, () => {
+      this.#sink.collectionPiece(readPiece(records, type, 0, records.used));
+      records.used = 0;
+    });
+    this.#sink.endCollection();
     this.#savedCount++;
   }
 }

@@ -18,7 +18,6 @@
  *     double 3    keys that came this way since the snapshot began
  */
 import type { Database } from '../keyspace/database.ts';
-import type { HeldStrings } from '../keyspace/held-strings.ts';
 import type { Keyspace } from '../keyspace/keyspace.ts';
 import type { Allocator } from '../memory/allocator.ts';
 import type { Arena, Ref } from '../memory/arena.ts';
@@ -35,7 +34,7 @@ import {
   wordsOf,
 } from '../memory/struct.ts';
 import { copyBytes } from '../util/bytes.ts';
-import { recordBytes, writeRecord, type RecordBuffer } from './snapshot-entry.ts';
+import { hold, isTooLarge, recordBytes, writeRecord, type RecordBuffer } from './snapshot-entry.ts';
 
 const ACTIVE = 0;
 const HAS_FAILED = 1;
@@ -54,7 +53,7 @@ const CHUNK_BYTES = 64 * 1024;
 
 /** Beyond this, those who change keys wait a little each time … */
 const QUEUE_BYTES_MAX = 8 * 1024 * 1024;
-/** … as they do while this much is kept of long strings that were changed or deleted … */
+/** … as they do while this much is kept of large values that were changed or deleted … */
 export const HELD_BYTES_MAX = 32 * 1024 * 1024;
 const WAIT_MILLIS = 10;
 /** … and from here on they wait until there is room, looking up once in a while. */
@@ -64,17 +63,18 @@ const FULL_WAIT_MILLIS = 1000;
 export class SnapshotQueue {
   readonly #arena: Arena;
   readonly #allocator: Allocator;
-  readonly #held: HeldStrings;
+  readonly #keyspace: Keyspace;
   readonly #header: Ref;
   /** The header's words, and the index of word 0 in them. */
   readonly #words: Int32Array;
   readonly #at: number;
 
   /** The queue in the keyspace's arena; the first thread to come creates it. */
-  constructor({ arena, allocator, held }: Keyspace) {
+  constructor(keyspace: Keyspace) {
+    const { arena, allocator } = keyspace;
     this.#arena = arena;
     this.#allocator = allocator;
-    this.#held = held;
+    this.#keyspace = keyspace;
     if (arena.control[CONTROL_ROOT_SNAPSHOT] === 0) {
       const header = allocator.allocate(HEADER_WORDS * 4);
       clearWords(arena, header, HEADER_WORDS);
@@ -96,8 +96,8 @@ export class SnapshotQueue {
   preserve(database: Database, entry: Ref): void {
     if (!this.isActive) return;
     addDouble(this.#arena, this.#header, PRESERVED_DOUBLE, 1);
-    const isPreserved = this.#held.isLong(entry)
-      ? this.#held.hold(entry, database.cutIndex)
+    const isPreserved = isTooLarge(this.#keyspace, entry)
+      ? hold(this.#keyspace, entry, database.cutIndex)
       : this.#copy(entry, database.cutIndex);
     // The command that changes the key must not fail for the snapshot's sake.
     if (!isPreserved) this.#set(HAS_FAILED, 1);
@@ -123,7 +123,10 @@ export class SnapshotQueue {
   }
 
   get #isCrowded(): boolean {
-    return this.queuedBytes > QUEUE_BYTES_MAX || this.#held.waitingBytes > HELD_BYTES_MAX;
+    const { held, heldCollections } = this.#keyspace;
+    return (
+      this.queuedBytes > QUEUE_BYTES_MAX || held.waitingBytes + heldCollections.waitingBytes > HELD_BYTES_MAX
+    );
   }
 
   /** Bytes of the arena that the queue takes. */
@@ -139,12 +142,13 @@ export class SnapshotQueue {
   /** False when there is no memory. */
   #copy(entry: Ref, cutIndex: number): boolean {
     const arena = this.#arena;
-    const length = recordBytes(arena, entry);
+    const keyspace = this.#keyspace;
+    const length = recordBytes(keyspace, entry);
     const chunk = this.#chunkFor(length);
     if (chunk === 0) return false;
     const used = getWord(arena, chunk, USED);
     const at = byteOffset(chunk) + CHUNK_HEADER_BYTES + used;
-    writeRecord({ arena, entry, cutIndex, length }, wordsOf(arena, chunk), bytesOf(arena, chunk), at);
+    writeRecord({ keyspace, entry, cutIndex, length }, wordsOf(arena, chunk), bytesOf(arena, chunk), at);
     setWord(arena, chunk, USED, used + length);
     return true;
   }
@@ -173,6 +177,7 @@ export class SnapshotQueue {
   /** Keys are taken from now on; under the lock, together with the cut. */
   begin(): void {
     this.#set(HAS_FAILED, 0);
+    this.#keyspace.heldCollections.begin();
     setDouble(this.#arena, this.#header, PRESERVED_DOUBLE, 0);
     this.#set(ACTIVE, 1);
   }
@@ -185,7 +190,7 @@ export class SnapshotQueue {
 
   /** True when a key could not be handed over for want of memory. */
   get hasFailed(): boolean {
-    return this.#get(HAS_FAILED) !== 0;
+    return this.#get(HAS_FAILED) !== 0 || this.#keyspace.heldCollections.hasFailed;
   }
 
   get isEmpty(): boolean {

@@ -1,12 +1,12 @@
 /**
  * Where a snapshot goes: one of the file formats (rdb-snapshot.ts, json-snapshot-writer.ts, aof-snapshot.ts).
  *
- *     begin { entry | beginString { stringPiece } } end
+ *     begin { entry | beginString { stringPiece } | beginCollection { collectionPiece } endCollection } end
  *
  * Keys come in no order, those of one database not even one behind the other: a key that changes while the
  * snapshot runs is handed over at that moment. All bytes are borrowed until the call returns.
  */
-import type { RdbKeyFacts, RdbWritable } from './rdb-values.ts';
+import type { CollectionHead, CollectionPiece, RdbKeyFacts, RdbWritable } from './rdb-values.ts';
 
 /** What is known at the cut, the moment whose state is saved. */
 export interface SnapshotFacts {
@@ -36,6 +36,10 @@ export interface SnapshotSink {
   /** A key whose value, a string of `valueBytes` bytes, follows in pieces: it is too long for one. */
   beginString(databaseIndex: number, facts: RdbKeyFacts, valueBytes: number): void;
   stringPiece(bytes: Uint8Array, start: number, end: number): void;
+  /** A key whose value, a collection, follows in pieces, as many elements or nodes as the head says. */
+  beginCollection(databaseIndex: number, facts: RdbKeyFacts, head: CollectionHead): void;
+  collectionPiece(piece: CollectionPiece): void;
+  endCollection(): void;
   /** Completes the format; everything has been handed on to the file. */
   end(): void;
 }

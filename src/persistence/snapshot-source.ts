@@ -51,7 +51,9 @@ export function openSnapshot(disk: Disk, path: string, isVerifyingChecksum: bool
     const format = formatByContent(head) ?? formatOfName(path);
     const source = new DiskSource(disk, fd);
     const reader =
-      format === 'json' ? new JsonSnapshotReader(source) : new RdbReader(source, { isVerifyingChecksum });
+      format === 'json'
+        ? new JsonSnapshotReader(source)
+        : new RdbReader(source, { isVerifyingChecksum, keepsPacked: true });
     return { reader, format, size: disk.size(fd), close: () => disk.close(fd) };
   } catch (error) {
     disk.close(fd);

@@ -22,7 +22,21 @@ import { Mutex } from '../memory/mutex.ts';
 import { getWord } from '../memory/struct.ts';
 import { ManualClock, systemClock, type Clock } from '../util/clock.ts';
 import { seededRandom } from '../util/random.ts';
-import type { ByteRange, RdbKeyFacts } from './rdb-values.ts';
+import { canonicalValue } from '../../test/support/collection-state.ts';
+import { plainValue } from './rdb-plain.ts';
+import type {
+  ByteRange,
+  CollectionHead,
+  CollectionPiece,
+  RdbHash,
+  RdbKeyFacts,
+  RdbQuicklistNode,
+  RdbSet,
+  RdbStreamNode,
+  RdbValue,
+  RdbWritable,
+  RdbZset,
+} from './rdb-values.ts';
 import type { AccessFacts } from './snapshot-entry.ts';
 import { walkNow } from './snapshot-now.ts';
 import { SnapshotQueue } from './snapshot-queue.ts';
@@ -38,6 +52,16 @@ class CollectingSink implements SnapshotSink {
   readonly facts: RdbKeyFacts[] = [];
   begun: SnapshotFacts | undefined;
   hasEnded = false;
+  /** Collections that came in pieces. */
+  collectionCount = 0;
+  #collection:
+    | {
+        readonly name: string;
+        readonly expiry: number;
+        readonly head: CollectionHead;
+        readonly pieces: CopiedPiece[];
+      }
+    | undefined;
   #string: { readonly name: string; readonly expiry: number; readonly value: Buffer; at: number } | undefined;
 
   begin(facts: SnapshotFacts): void {
@@ -46,9 +70,26 @@ class CollectingSink implements SnapshotSink {
   }
 
   entry(databaseIndex: number, entry: SnapshotEntry): void {
-    assert(entry.value.kind === 'string');
     const name = this.#nameOf(databaseIndex, entry);
-    this.#add(name, { value: copyOf(entry.value), expiry: entry.expiryMillis ?? NO_EXPIRY });
+    this.#add(name, { value: canonicalValue(entry.value), expiry: entry.expiryMillis ?? NO_EXPIRY });
+  }
+
+  beginCollection(databaseIndex: number, facts: RdbKeyFacts, head: CollectionHead): void {
+    const name = this.#nameOf(databaseIndex, facts);
+    this.#collection = { name, expiry: facts.expiryMillis ?? NO_EXPIRY, head, pieces: [] };
+  }
+
+  collectionPiece(piece: CollectionPiece): void {
+    assert(this.#collection !== undefined);
+    this.#collection.pieces.push(copyOfPiece(piece));
+  }
+
+  endCollection(): void {
+    assert(this.#collection !== undefined);
+    const { name, expiry, head, pieces } = this.#collection;
+    this.#collection = undefined;
+    this.collectionCount++;
+    this.#add(name, { value: canonicalValue(joined(head, pieces)), expiry });
   }
 
   beginString(databaseIndex: number, facts: RdbKeyFacts, valueBytes: number): void {
@@ -69,11 +110,13 @@ class CollectingSink implements SnapshotSink {
 
   end(): void {
     assert.equal(this.#string, undefined);
+    assert.equal(this.#collection, undefined);
     this.hasEnded = true;
   }
 
   #nameOf(databaseIndex: number, facts: RdbKeyFacts): string {
     assert(this.begun !== undefined && !this.hasEnded && this.#string === undefined);
+    assert.equal(this.#collection, undefined);
     this.facts.push({ ...facts });
     return stateKey(databaseIndex, copyOf(facts.key));
   }
@@ -81,6 +124,51 @@ class CollectingSink implements SnapshotSink {
   #add(name: string, state: { value: Buffer; expiry: number }): void {
     assert(!this.state.has(name), `${name} is told once`);
     this.state.set(name, state);
+  }
+}
+
+type CopiedPiece = RdbValue | RdbQuicklistNode[] | RdbStreamNode[];
+
+/** A piece is borrowed. */
+function copyOfPiece(piece: CollectionPiece): CopiedPiece {
+  switch (piece.kind) {
+    case 'elements':
+      return plainValue(piece);
+    case 'list-nodes':
+      return [...piece.nodes].map(({ isPacked, bytes }) => ({ isPacked, bytes: bytes.slice() }));
+    case 'stream-nodes':
+      return [...piece.nodes].map(({ masterId, listpack }) => ({ masterId, listpack: listpack.slice() }));
+  }
+}
+
+/** The value of all pieces together; there are as many elements or nodes as the head says. */
+function joined(head: CollectionHead, pieces: readonly CopiedPiece[]): RdbWritable {
+  switch (head.kind) {
+    case 'list': {
+      const nodes = (pieces as RdbQuicklistNode[][]).flat();
+      assert.equal(nodes.length, head.nodeCount);
+      return { kind: 'quicklist', nodeCount: nodes.length, nodes };
+    }
+    case 'stream': {
+      const nodes = (pieces as RdbStreamNode[][]).flat();
+      assert.equal(nodes.length, head.nodeCount);
+      return { ...head.stream, nodes };
+    }
+    case 'hash': {
+      const fields = (pieces as RdbHash[]).flatMap((piece) => piece.fields);
+      assert.equal(fields.length, head.count);
+      return { kind: 'hash', fields };
+    }
+    case 'set': {
+      const members = (pieces as RdbSet[]).flatMap((piece) => piece.members);
+      assert.equal(members.length, head.count);
+      return { kind: 'set', members };
+    }
+    case 'zset': {
+      const members = (pieces as RdbZset[]).flatMap((piece) => piece.members);
+      assert.equal(members.length, head.count);
+      return { kind: 'zset', members };
+    }
   }
 }
 
@@ -93,7 +181,13 @@ function assertSameState(actual: KeyspaceState, expected: KeyspaceState): void {
     const found = actual.get(name);
     assert(found !== undefined, `${name} is there`);
     assert.equal(found.expiry, expiry, `expiry of ${name}`);
-    assert(found.value.equals(value), `value of ${name}, ${value.length} bytes`);
+    if (found.value.equals(value)) continue;
+    const at = value.findIndex((byte, i) => byte !== found.value[i]);
+    const [is, was] = [found.value, value].map((each) =>
+      each.toString('latin1', Math.max(0, at - 40), at + 40),
+    );
+    const type = value.toString('latin1', 0, 8);
+    assert.fail(`${name}: ${type}… of ${value.length} bytes differs at byte ${at}: ${is} instead of ${was}`);
   }
   assert.equal(actual.size, expected.size);
 }
@@ -126,6 +220,7 @@ function newBench(t: TestContext, seed: number, options: MutationOptions): Bench
   keyspace.observer = {
     keyExpired() {},
     notify() {},
+    keyReady() {},
     preserve: (database, entry) => queue.preserve(database, entry),
   };
   keyspace.enter(START_MILLIS);
@@ -167,6 +262,8 @@ function assertAtRest({ keyspace, queue }: Bench): void {
   assert.equal(queue.queuedBytes, 0);
   assert(keyspace.held.isEmpty);
   assert.equal(keyspace.held.waitingBytes, 0);
+  assert(keyspace.heldCollections.isEmpty);
+  assert.equal(keyspace.heldCollections.waitingBytes, 0);
   assert.equal(keyspace.nextToWalk(), undefined);
   for (const database of keyspace.databases) {
     forEachEntry(database, (entry) => {
@@ -190,13 +287,18 @@ function mutateEverything({ mutator, random }: Bench, nameCount: number): () => 
   };
 }
 
-for (const options of [
+const ALL_OPTIONS: readonly MutationOptions[] = [
   { nameCount: 3000, longRatio: 0.001, longBytesMax: 3 * 1024 * 1024 },
   { nameCount: 60, longRatio: 0.4, longBytesMax: 2 * 1024 * 1024 },
   { nameCount: 12, longRatio: 0.1, longBytesMax: 300 * 1024 },
-]) {
+  { nameCount: 300, longRatio: 0.01, longBytesMax: 300 * 1024, collectionRatio: 0.8, elementsMax: 1500 },
+  { nameCount: 12, longRatio: 0, longBytesMax: 0, collectionRatio: 1, elementsMax: 4000 },
+];
+
+for (const options of ALL_OPTIONS) {
   for (let round = 0; round < 6; round++) {
-    test(`a snapshot is the state at the cut: ${options.nameCount} names, round ${round}`, (t) => {
+    const title = `${options.nameCount} names, ${(options.collectionRatio ?? 0) * 100} % collections, round ${round}`;
+    test(`a snapshot is the state at the cut: ${title}`, (t) => {
       const seed = SeededRandom.newSeed();
       t.diagnostic(`seed ${seed}`);
       const bench = newBench(t, seed, options);

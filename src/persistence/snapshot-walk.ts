@@ -4,7 +4,7 @@
  *     cut (beginSnapshot)   epoch += 1: from now on a key that changes is handed over first (SnapshotQueue)
  *     run                   slices: lock, copy about 100 us' worth of entries that are not marked, mark them,
  *                           unlock, format and write; then the keys that were handed over, in the same way
- *                           last of all the long strings, in pieces (HeldStrings); sooner when clients have
+ *                           last of all the large values, in pieces (HeldValues); sooner when clients have
  *                           changed or deleted so many that memory is at stake
  *     end                   all keys of the cut are in the file, each once, and all are marked
  *
@@ -13,20 +13,20 @@
  */
 import { strict as assert } from 'node:assert';
 import type { Keyspace } from '../keyspace/keyspace.ts';
-import { PIECE_BYTES } from '../keyspace/held-strings.ts';
 import type { Database } from '../keyspace/database.ts';
 import type { Ref } from '../memory/arena.ts';
 import type { Mutex } from '../memory/mutex.ts';
 import type { Clock } from '../util/clock.ts';
 import { EntryCopier, type EntryVisitor } from './snapshot-copier.ts';
-import { RecordReader, type AccessFacts } from './snapshot-entry.ts';
+import { RecordReader, hold, isTooLarge, type AccessFacts } from './snapshot-entry.ts';
+import { HeldValues } from './snapshot-held.ts';
 import { HELD_BYTES_MAX, type SnapshotQueue } from './snapshot-queue.ts';
 import type { SnapshotFacts, SnapshotSink } from './snapshot-sink.ts';
 
 const SLICE_MICROS = 100;
 /** The lock is left alone for that many times the length of a slice while others want it. */
 const PAUSE_RATIO = 3;
-/** Long strings are written before all else when this much memory is kept for them. */
+/** Large values are written before all else when this much memory is kept for them. */
 const HELD_BYTES_URGENT = HELD_BYTES_MAX / 4;
 
 export interface SnapshotWalkParts {
@@ -107,19 +107,14 @@ export class SnapshotWalk implements EntryVisitor {
   #isDone = false;
   /** Detached chunks of the queue that are to be written, and freed when the lock is taken next. */
   #chunks: Ref = 0;
-  /** The long string that is being written, 0 = none. */
-  #string: Ref = 0;
-  #stringBytes = 0;
-  /** The buffer begins with the facts of a long string, to be told before its first piece. */
-  #beginsString = false;
-  /** Where in the buffer its pieces start and end. */
-  readonly #pieces: number[] = [];
+  readonly #held: HeldValues;
 
   constructor(parts: SnapshotWalkParts, sink: SnapshotSink) {
     this.#parts = parts;
     this.#sink = sink;
     this.#copier = new EntryCopier(parts.keyspace, this);
     this.#reader = new RecordReader(parts.keyspace.accessClock, parts.accessFacts);
+    this.#held = new HeldValues(parts.keyspace, this.#copier.records, this.#reader);
   }
 
   /**
@@ -169,15 +164,19 @@ export class SnapshotWalk implements EntryVisitor {
   // Under the lock ------------------------------------------------------------------------------------------
 
   #underLock(deadline: number): void {
-    const { queue, keyspace } = this.#parts;
+    const { queue, keyspace, clock } = this.#parts;
     this.#freeChunks();
     this.#copier.records.used = 0;
     if (queue.hasFailed) this.#fail(new Error('there is no memory to keep a key that changed'));
 
-    if (this.#sink === undefined && !this.#hasDropped(deadline)) return;
-    if (this.#string === 0 && this.#isStringNext()) this.#takeString();
-    if (this.#string !== 0) {
-      this.#savePieces(deadline);
+    const shouldStop = (): boolean => clock.monotonicMicros() >= deadline;
+    if (this.#sink === undefined && !this.#hasDropped(shouldStop)) return;
+    if (!this.#held.isSaving && this.#isHeldNext()) {
+      this.#held.take();
+      queue.wake();
+    }
+    if (this.#held.isSaving) {
+      this.#held.save(shouldStop);
     } else if (!this.#hasWalkedAll) {
       this.#walk(deadline);
     } else if (queue.isEmpty) {
@@ -185,8 +184,8 @@ export class SnapshotWalk implements EntryVisitor {
       keyspace.endSnapshot();
       this.#isDone = true;
     }
-    // Not between the pieces of a string.
-    if (this.#string === 0) this.#chunks = queue.takeChunks();
+    // Not between the pieces of a value.
+    if (!this.#held.isSaving) this.#chunks = queue.takeChunks();
   }
 
   #freeChunks(): void {
@@ -196,18 +195,12 @@ export class SnapshotWalk implements EntryVisitor {
   }
 
   /** Lets go of what was kept for a snapshot that is not wanted any more; true when nothing is left. */
-  #hasDropped(deadline: number): boolean {
-    const { queue, clock } = this.#parts;
-    const { held } = this.#parts.keyspace;
+  #hasDropped(shouldStop: () => boolean): boolean {
+    const { queue } = this.#parts;
     if (queue.isActive) queue.end();
-    if (this.#string !== 0) held.finish(this.#string);
-    this.#string = 0;
-    while (!held.isEmpty) {
-      held.finish(held.take());
-      if (clock.monotonicMicros() >= deadline) break;
-    }
+    const isEmpty = this.#held.drop(shouldStop);
     queue.wake();
-    return held.isEmpty;
+    return isEmpty;
   }
 
   #walk(deadline: number): void {
@@ -237,50 +230,15 @@ export class SnapshotWalk implements EntryVisitor {
   }
 
   #take(entry: Ref): boolean {
-    const { held } = this.#parts.keyspace;
-    if (!held.isLong(entry)) return this.#copier.copy(entry, this.#cutIndex);
-    if (!held.hold(entry, this.#cutIndex)) this.#fail(new Error('there is no memory to hold a long string'));
+    const { keyspace } = this.#parts;
+    if (!isTooLarge(keyspace, entry)) return this.#copier.copy(entry, this.#cutIndex);
+    if (!hold(keyspace, entry, this.#cutIndex))
+      this.#fail(new Error('there is no memory to hold a large value'));
     return true;
   }
 
-  #isStringNext(): boolean {
-    const { held } = this.#parts.keyspace;
-    return !held.isEmpty && (this.#hasWalkedAll || held.waitingBytes > HELD_BYTES_URGENT);
-  }
-
-  #takeString(): void {
-    const { keyspace, queue } = this.#parts;
-    const { held } = keyspace;
-    this.#string = held.take();
-    this.#stringBytes = held.lengthOf(this.#string);
-    this.#copier.records.appendImage(
-      keyspace.arena,
-      held.imageOf(this.#string),
-      held.cutIndexOf(this.#string),
-    );
-    this.#beginsString = true;
-    queue.wake();
-  }
-
-  /** Copies pieces of the string that is being written, one at least. */
-  #savePieces(deadline: number): void {
-    const { clock } = this.#parts;
-    const { held } = this.#parts.keyspace;
-    const { records } = this.#copier;
-    records.reserve(PIECE_BYTES);
-    do {
-      const start = records.used;
-      const end = held.savePiece(this.#string, records.bytes, start);
-      this.#pieces.push(start, end);
-      records.used = end;
-    } while (
-      !held.isSaved(this.#string) &&
-      records.hasRoom(PIECE_BYTES) &&
-      clock.monotonicMicros() < deadline
-    );
-    if (!held.isSaved(this.#string)) return;
-    held.finish(this.#string);
-    this.#string = 0;
+  #isHeldNext(): boolean {
+    return !this.#held.isEmpty && (this.#hasWalkedAll || this.#held.waitingBytes > HELD_BYTES_URGENT);
   }
 
   /** Ends at once. Entries that are not marked carry an older epoch than the next snapshot's all the same. */
@@ -290,7 +248,7 @@ export class SnapshotWalk implements EntryVisitor {
     try {
       keyspace.enter(clock.wallMillis());
       this.#freeChunks();
-      this.#hasDropped(Infinity);
+      this.#hasDropped(() => false);
       keyspace.endSnapshot();
       keyspace.leave();
     } finally {
@@ -317,8 +275,8 @@ export class SnapshotWalk implements EntryVisitor {
   }
 
   #writeOut(sink: SnapshotSink): void {
-    if (this.#beginsString || this.#pieces.length > 0) this.#writePieces(sink);
-    else this.#writeRecords(sink);
+    if (!this.#held.isSaving) this.#writeRecords(sink);
+    else if (this.#held.write(sink)) this.#savedCount++;
 
     const { records } = this.#copier;
     for (let chunk = this.#chunks; chunk !== 0;) {
@@ -334,18 +292,5 @@ export class SnapshotWalk implements EntryVisitor {
       at = reader.read(records, at);
       sink.entry(reader.databaseIndex, reader);
     }
-  }
-
-  #writePieces(sink: SnapshotSink): void {
-    const { records } = this.#copier;
-    if (this.#beginsString) {
-      this.#beginsString = false;
-      this.#reader.readFacts(records, 0);
-      sink.beginString(this.#reader.databaseIndex, this.#reader, this.#stringBytes);
-    }
-    const pieces = this.#pieces;
-    for (let i = 0; i < pieces.length; i += 2) sink.stringPiece(records.bytes, pieces[i]!, pieces[i + 1]!);
-    pieces.length = 0;
-    if (this.#string === 0) this.#savedCount++;
   }
 }

@@ -30,6 +30,7 @@ function run({ handle, signals, seed }: SnapshotWork): void {
   keyspace.observer = {
     keyExpired() {},
     notify() {},
+    keyReady() {},
     preserve: (database, entry) => queue.preserve(database, entry),
   };
 
