@@ -3,14 +3,16 @@
  * options; each scenario is one file in `scenarios/`.
  */
 import { parseArgs } from 'node:util';
-import { chooseGenerator, type LoadGenerator, TEST_NAMES, type TestName } from './load.ts';
+import { chooseGenerator, type LoadGenerator } from './load.ts';
 import { checkTargets, printCells, writeJson } from './report.ts';
+import { runCollections } from './scenarios/collections.ts';
 import { runIdle } from './scenarios/idle.ts';
 import { runLoadScenario } from './scenarios/load.ts';
 import { runMemory } from './scenarios/memory.ts';
 import { runSave } from './scenarios/save.ts';
 import { runStartup } from './scenarios/startup.ts';
 import { runThroughput } from './scenarios/throughput.ts';
+import { TEST_NAMES, type TestName } from './tests.ts';
 import {
   describeMachine,
   installedVersion,
@@ -22,7 +24,7 @@ import {
 
 const HELP = `npm run bench -- [options]
 
-  --scenario NAME   throughput (default), memory, load, idle, startup, save
+  --scenario NAME   throughput (default), memory, collections, load, idle, startup, save
   --servers LIST    of ${VARIANT_NAMES.join(', ')}; default epoll,node and redis when installed.
                     The same one twice shows the noise of the machine.
   --tests LIST      default get,set,incr; of ${TEST_NAMES.join(',')}
@@ -40,7 +42,7 @@ const HELP = `npm run bench -- [options]
   --quick           a smoke run of seconds: small numbers, one round; its figures mean little
   --help`;
 
-const SCENARIO_NAMES = ['throughput', 'memory', 'load', 'idle', 'startup', 'save'] as const;
+const SCENARIO_NAMES = ['throughput', 'memory', 'collections', 'load', 'idle', 'startup', 'save'] as const;
 type Scenario = (typeof SCENARIO_NAMES)[number];
 
 interface Options {
@@ -79,6 +81,11 @@ const SCENARIOS: Record<Scenario, (options: Options) => Promise<unknown>> = {
     const settleMillis = options.quick ? 500 : 5000;
     return runMemory({ servers: options.servers, keysCount, churnKeysCount: keysCount * 5, settleMillis });
   },
+  collections: async ({ servers, quick }) =>
+    runCollections({
+      servers: servers.filter((server) => server !== 'node'),
+      elementCount: quick ? 20_000 : 1_000_000,
+    }),
   load: async (options) =>
     runLoadScenario(options.servers, options.keysCount ?? (options.quick ? 300_000 : 10_000_000)),
   idle: async (options) =>

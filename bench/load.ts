@@ -2,29 +2,9 @@
 import { spawn } from 'node:child_process';
 import { type LoadCommand, LoadClients } from '../src/compare/load.ts';
 import { installedVersion } from '../src/compare/servers.ts';
+import { benchTest, type TestName } from './tests.ts';
 
 const NANOS_PER_MILLI = 1e6;
-
-/** Tests of redis-benchmark that send what `-n` says and nothing else before. */
-export const TEST_NAMES = [
-  'get',
-  'set',
-  'incr',
-  'mset',
-  'lpush',
-  'rpush',
-  'lpop',
-  'rpop',
-  'sadd',
-  'hset',
-  'spop',
-  'zadd',
-  'zpopmin',
-  'ping_mbulk',
-  'ping_inline',
-] as const;
-
-export type TestName = (typeof TEST_NAMES)[number];
 
 export interface Load {
   readonly port: number;
@@ -59,8 +39,11 @@ export function chooseGenerator(own: boolean): LoadGenerator {
 }
 
 async function runRedisBenchmark(load: Load): Promise<LoadResult> {
-  const args = ['-p', load.port, '-t', load.test, '-n', load.requestsCount, '-P', load.pipeline];
-  args.push('-c', load.clientsCount, '-r', load.keysCount, '-d', load.valueBytes, '--precision', 3);
+  const { command, randomCount = load.keysCount } = benchTest(load.test);
+  const args: (string | number)[] = ['-p', load.port, '-n', load.requestsCount, '-P', load.pipeline];
+  args.push('-c', load.clientsCount, '-r', randomCount, '-d', load.valueBytes, '--precision', 3);
+  if (command === undefined) args.push('-t', load.test);
+  else args.push(...command);
   const output = await outputOf('redis-benchmark', args.map(String));
   return parseRedisBenchmark(output);
 }

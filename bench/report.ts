@@ -1,7 +1,7 @@
 /** What the bench prints and writes: its table, JSON, and the comparison with the targets. */
 import { writeFileSync } from 'node:fs';
 import { fixed, printTable } from '../src/compare/terminal.ts';
-import type { TestName } from './load.ts';
+import type { TestName } from './tests.ts';
 import { describeMachine, type Variant } from '../src/compare/servers.ts';
 
 export function writeJson(file: string, scenario: string, data: unknown): void {

@@ -2,8 +2,9 @@
  * Throughput, latency and server CPU per command. Servers take turns within each round, so that what else the
  * machine does hits all of them alike; a ratio is formed within its round, then the median over the rounds.
  */
-import type { LoadGenerator, LoadResult, TestName } from '../load.ts';
+import type { LoadGenerator, LoadResult } from '../load.ts';
 import { type Cell } from '../report.ts';
+import { benchTest, type TestName } from '../tests.ts';
 import { median } from '../../src/compare/statistics.ts';
 import { progress } from '../../src/compare/terminal.ts';
 import { fillKeys, RespConnection } from '../../src/compare/resp.ts';
@@ -15,17 +16,8 @@ const CALIBRATION_REQUESTS = 20_000;
 const REQUESTS_MIN = 5_000;
 const WARM_PIPELINE = 16;
 
-/** Tests whose cost does not depend on the value's size; measured at the first size only. */
-const SIZELESS: readonly TestName[] = [
-  'incr',
-  'lpop',
-  'rpop',
-  'spop',
-  'zadd',
-  'zpopmin',
-  'ping_mbulk',
-  'ping_inline',
-];
+/** Tests whose cost depends on the value's size; the others are measured at the first size only. */
+const SIZED: readonly TestName[] = ['get', 'set', 'mset', 'lpush', 'rpush', 'hset'];
 
 export interface ThroughputOptions {
   readonly servers: readonly Variant[];
@@ -74,7 +66,7 @@ async function measureAll(servers: readonly RunningServer[], options: Throughput
   for (const valueBytes of options.valueBytes) {
     for (const server of servers) await fill(server, valueBytes);
     const sized = options.tests.filter(
-      (test) => valueBytes === options.valueBytes[0] || !SIZELESS.includes(test),
+      (test) => valueBytes === options.valueBytes[0] || SIZED.includes(test),
     );
     for (const test of sized) {
       for (const pipeline of options.pipelines) {
@@ -144,6 +136,12 @@ async function measure(
   requests: number,
 ): Promise<Measurement> {
   const requestsCount = Math.max(1, Math.round(requests));
+  const { prepare } = benchTest(setting.test);
+  if (prepare !== undefined) {
+    const connection = await RespConnection.open(server.port);
+    await prepare(connection, requestsCount);
+    connection.close();
+  }
   const before = server.cpu();
   const result = await options.generator.run({
     port: server.port,

@@ -1,0 +1,122 @@
+/** Memory of collections: the same content on every server, by what the server says it uses. */
+import { fixed, printTable, progress } from '../../src/compare/terminal.ts';
+import { encodeCommand, RespConnection } from '../../src/compare/resp.ts';
+import { readInfo, type Variant, withServer } from '../../src/compare/servers.ts';
+
+export interface CollectionsOptions {
+  readonly servers: readonly Variant[];
+  /** Elements in all for each kind of content. */
+  readonly elementCount: number;
+}
+
+interface Content {
+  readonly name: string;
+  /** Elements of one key. */
+  readonly size: number;
+  /** The command that adds elements, up to the key and behind it. */
+  readonly command: (key: string) => readonly string[];
+  readonly element: (index: number) => readonly string[];
+  /** One element per command. */
+  readonly isSingle?: boolean;
+}
+
+interface Figure {
+  readonly content: string;
+  readonly server: Variant;
+  readonly bytesPerKey: number;
+}
+
+const BATCH = 100;
+const MILLION = 1_000_000;
+
+const hashOf = (index: number) => (index * 2_654_435_761) % 2 ** 32;
+
+const CONTENTS: readonly Content[] = [
+  {
+    name: 'hash of 5 fields',
+    size: 5,
+    command: (key) => ['HSET', key],
+    element: (index) => [`field${index}`, `value${index}`],
+  },
+  {
+    name: 'list of 100',
+    size: 100,
+    command: (key) => ['RPUSH', key],
+    element: (index) => [`element:${index}`],
+  },
+  {
+    name: 'set of 100 integers',
+    size: 100,
+    command: (key) => ['SADD', key],
+    element: (index) => [String(hashOf(index) % MILLION)],
+  },
+  {
+    name: 'sorted set of 100',
+    size: 100,
+    command: (key) => ['ZADD', key],
+    element: (index) => [String(hashOf(index) % MILLION), `member:${index}`],
+  },
+  {
+    name: 'sorted set of 1,000,000',
+    size: MILLION,
+    command: (key) => ['ZADD', key],
+    element: (index) => [String(hashOf(index)), `member:${String(index).padStart(9, '0')}`],
+  },
+  {
+    name: 'stream of 10,000',
+    size: 10_000,
+    command: (key) => ['XADD', key, '*'],
+    element: (index) => ['sensor', String(index % 100), 'value', String(hashOf(index) % 1000)],
+    isSingle: true,
+  },
+];
+
+export async function runCollections({ servers, elementCount }: CollectionsOptions): Promise<Figure[]> {
+  const figures: Figure[] = [];
+  for (const content of CONTENTS) {
+    const keyCount = Math.max(1, Math.floor(elementCount / content.size));
+    for (const server of servers) {
+      progress(`${server}: ${keyCount} x ${content.name}`);
+      const bytes = await withServer(server, {}, async ({ port }) => measure(port, content, keyCount));
+      figures.push({ content: content.name, server, bytesPerKey: bytes / keyCount });
+    }
+  }
+  progress('');
+  print(figures);
+  return figures;
+}
+
+async function measure(port: number, content: Content, keyCount: number): Promise<number> {
+  const connection = await RespConnection.open(port);
+  const used = async () => Number((await readInfo(connection, 'memory')).get('used_memory'));
+  const before = await used();
+  const batch = content.isSingle === true ? 1 : BATCH;
+  for (let key = 0; key < keyCount; key++) {
+    const commands: Buffer[] = [];
+    for (let start = 0; start < content.size; start += batch) {
+      const count = Math.min(batch, content.size - start);
+      const elements = Array.from({ length: count }, (_, i) => content.element(start + i)).flat();
+      commands.push(encodeCommand([...content.command(`key:${key}`), ...elements]));
+    }
+    const largest = Math.max(...commands.map(({ length }) => length));
+    await connection.pipeline(commands.length, largest, (into, offset, index) => {
+      return offset + commands[index]!.copy(into, offset);
+    });
+  }
+  const after = await used();
+  connection.close();
+  return after - before;
+}
+
+function print(figures: readonly Figure[]): void {
+  const rows = figures.map(({ content, server, bytesPerKey }) => {
+    const baseline = figures.find((other) => other.content === content && other.server === 'redis');
+    return {
+      content,
+      server,
+      'bytes per key': fixed(bytesPerKey, 0),
+      ratio: baseline === undefined ? '' : fixed(bytesPerKey / baseline.bytesPerKey, 2),
+    };
+  });
+  printTable('Memory of collections (ratios: to Redis)', rows);
+}
