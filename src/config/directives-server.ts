@@ -681,7 +681,6 @@ export const SERVER_DIRECTIVES = {
     group: 'observation',
     kind: 'keyspace-events',
     default: '',
-    effect: 'later',
     summary: 'classes of events to publish (Ag$lshzxeKEtmdn)',
   },
   'crash-log-enabled': {

@@ -7,6 +7,8 @@ import type { Arena, Ref } from '../memory/arena.ts';
 import type { Allocator } from '../memory/allocator.ts';
 import { CONTROL_ROOT_CLIENTS } from '../memory/control-block.ts';
 import { byteOffset, bytesOf, clearWords, getDouble, getWord, setDouble, setWord } from '../memory/struct.ts';
+import { ENTRY_HASH, HASH_TABLE_WORDS, HashTable } from '../structures/hash-table.ts';
+import type { EntryLayout } from '../structures/hash-table.ts';
 import { STATE_CLIENT_COUNT, STATE_NEXT_CLIENT_ID } from './shared-state.ts';
 
 /** Words of a record. */
@@ -24,6 +26,8 @@ export const CLIENT_INPUT = 12;
 export const CLIENT_INPUT_FREE = 13;
 /** Pieces of replies that wait to be sent. */
 export const CLIENT_OUTPUT_COUNT = 14;
+/** What the client waits for (awaited-keys.ts), 0 = nothing. */
+export const CLIENT_WAIT = 25;
 export const CLIENT_QUEUED_BYTES = 29;
 /** The client's marker among the watches, 0 before its first WATCH. */
 export const CLIENT_WATCH_MARKER = 30;
@@ -34,23 +38,41 @@ export const CLIENT_CREATED = 9;
 export const CLIENT_INTERACTION = 10;
 export const CLIENT_OUTPUT_BYTES = 11;
 
-const NEXT = 0;
-const PREVIOUS = 1;
+/** Subscriptions (topics.ts) by kind: the first, the last, how many. Twelve words. */
+export const CLIENT_SUBSCRIPTIONS = 32;
+/** How the client tracks keys (tracking.ts); 0 = it does not. */
+export const CLIENT_TRACKING = 51;
+
+/** Bytes that wait in the mail of the client's thread to be put to its output (deliveries.ts). */
+export const CLIENT_MAILED_BYTES = 22;
+/** The client that gets this one's invalidation messages, 0 = itself. */
+export const CLIENT_REDIRECTION = 23;
+
 const NAME = 9;
 const ADDRESS = 10;
 const LOCAL_ADDRESS = 11;
 const USER = 24;
-const RECORD_WORDS = 32;
+// Words 0 and 1 belong to the table by id, whose key is the id.
+const ID_LENGTH = 48;
+const NEXT = 49;
+const PREVIOUS = 50;
+const RECORD_WORDS = 52;
+const ID_BYTES = 8;
+const BY_ID: EntryLayout = { keyLengthWord: ID_LENGTH, keyOffset: CLIENT_ID * 8 };
 
-// The table's header.
-const FIRST = 0;
-const LAST = 1;
-const HEADER_WORDS = 4;
+// The table's header: the table by id, then the oldest and the youngest client.
+const FIRST = HASH_TABLE_WORDS;
+const LAST = HASH_TABLE_WORDS + 1;
+const HEADER_WORDS = HASH_TABLE_WORDS + 2;
 
 export class ClientTable {
   readonly #allocator: Allocator;
   readonly #arena: Arena;
   readonly #header: Ref;
+  readonly #byId: HashTable;
+  /** Scratch: an id as a number and as the bytes of a key. */
+  readonly #id = new Float64Array(1);
+  readonly #idBytes = new Uint8Array(this.#id.buffer);
 
   constructor(allocator: Allocator) {
     this.#allocator = allocator;
@@ -59,10 +81,12 @@ export class ClientTable {
     if (control[CONTROL_ROOT_CLIENTS] === 0) {
       const header = allocator.allocate(HEADER_WORDS * 4);
       clearWords(allocator.arena, header, HEADER_WORDS);
+      HashTable.initialize(allocator, header);
       control[CONTROL_ROOT_CLIENTS] = header;
       counters[STATE_NEXT_CLIENT_ID] = 1;
     }
     this.#header = control[CONTROL_ROOT_CLIENTS]!;
+    this.#byId = new HashTable(allocator, this.#header, BY_ID);
   }
 
   get count(): number {
@@ -84,6 +108,9 @@ export class ClientTable {
     setDouble(arena, record, CLIENT_ID, id);
     setDouble(arena, record, CLIENT_CREATED, now);
     setDouble(arena, record, CLIENT_INTERACTION, now);
+    setWord(arena, record, ID_LENGTH, ID_BYTES);
+    setWord(arena, record, ENTRY_HASH, hashOfId(id));
+    this.#byId.insert(record);
 
     const last = getWord(arena, this.#header, LAST);
     setWord(arena, record, PREVIOUS, last);
@@ -96,6 +123,7 @@ export class ClientTable {
 
   remove(record: Ref): void {
     const arena = this.#arena;
+    this.#byId.remove(record);
     const next = getWord(arena, record, NEXT);
     const previous = getWord(arena, record, PREVIOUS);
     if (previous === 0) setWord(arena, this.#header, FIRST, next);
@@ -119,9 +147,8 @@ export class ClientTable {
 
   /** The client's record, or 0. */
   find(id: number): Ref {
-    let record = getWord(this.#arena, this.#header, FIRST);
-    while (record !== 0 && this.idOf(record) !== id) record = getWord(this.#arena, record, NEXT);
-    return record;
+    this.#id[0] = id;
+    return this.#byId.find(this.#idBytes, 0, ID_BYTES, hashOfId(id));
   }
 
   idOf(record: Ref): number {
@@ -138,6 +165,10 @@ export class ClientTable {
 
   getDouble(record: Ref, double: number): number {
     return getDouble(this.#arena, record, double);
+  }
+
+  setDouble(record: Ref, double: number, value: number): void {
+    setDouble(this.#arena, record, double, value);
   }
 
   /** Writes what changes with every batch of a client's requests. */
@@ -216,4 +247,19 @@ export class ClientTable {
     bytesOf(this.#arena, block).set(bytes, byteOffset(block) + 4);
     return block;
   }
+}
+
+/** Whether the client has subscribed to anything. */
+export function isSubscriber(table: ClientTable, record: Ref): boolean {
+  return (
+    (table.get(record, CLIENT_SUBSCRIPTIONS + 2) |
+      table.get(record, CLIENT_SUBSCRIPTIONS + 5) |
+      table.get(record, CLIENT_SUBSCRIPTIONS + 8)) !==
+    0
+  );
+}
+
+/** Ids follow each other: a multiplication spreads them over the buckets. */
+function hashOfId(id: number): number {
+  return Math.imul(id, 0x9e3779b1);
 }

@@ -1,12 +1,20 @@
 /**
  * CLIENT LIST, KILL, PAUSE and their kin: what one thread may know of and do to the clients of all threads.
  */
-import type { ClientInfo, ClientService, ClientType } from '../commands/services.ts';
+import type {
+  ClientInfo,
+  ClientService,
+  ClientType,
+  TrackingService,
+  TrackingState,
+} from '../commands/services.ts';
 import {
+  SESSION_BLOCKED,
   SESSION_CLOSE_AFTER_REPLY,
   SESSION_CLOSE_NOW,
   SESSION_MULTI,
   SESSION_NO_EVICT,
+  SESSION_SUBSCRIBER,
   SESSION_UNIX_SOCKET,
 } from '../commands/session.ts';
 import type { Session } from '../commands/session.ts';
@@ -28,10 +36,14 @@ import {
   CLIENT_QUEUED,
   CLIENT_QUEUED_BYTES,
   CLIENT_THREAD,
+  CLIENT_WAIT,
   CLIENT_WATCH_MARKER,
+  isSubscriber,
 } from './client-table.ts';
+import type { Blocking } from './blocking.ts';
 import type { ClientTable } from './client-table.ts';
 import { MAIL_KILL, MAIL_UNPAUSED } from './mailboxes.ts';
+import type { Subscriptions } from './subscriptions.ts';
 import { PAUSE_ALL, PAUSE_NONE, PAUSE_WRITE, STATE_PAUSE_END, STATE_PAUSE_MODE } from './shared-state.ts';
 
 /** What the thread can do for its own clients, and to reach other threads. */
@@ -50,6 +62,9 @@ export class Clients implements ClientService {
   readonly #arena: Arena;
   readonly #commands: CommandIndex;
   readonly #watches: Watches;
+  readonly #blocking: Blocking;
+  readonly #pubsub: Subscriptions;
+  readonly #tracking: TrackingService;
   readonly #link: ThreadLink;
   /** Unix time in ms, as of the command that asks. */
   readonly #now: () => number;
@@ -59,6 +74,9 @@ export class Clients implements ClientService {
     readonly watches: Watches;
     readonly arena: Arena;
     readonly commands: CommandIndex;
+    readonly blocking: Blocking;
+    readonly pubsub: Subscriptions;
+    readonly tracking: TrackingService;
     readonly link: ThreadLink;
     readonly now: () => number;
   }) {
@@ -66,6 +84,9 @@ export class Clients implements ClientService {
     this.#watches = parts.watches;
     this.#arena = parts.arena;
     this.#commands = parts.commands;
+    this.#blocking = parts.blocking;
+    this.#pubsub = parts.pubsub;
+    this.#tracking = parts.tracking;
     this.#link = parts.link;
     this.#now = parts.now;
   }
@@ -112,15 +133,18 @@ export class Clients implements ClientService {
     for (const thread of threads) this.#link.post(thread, MAIL_UNPAUSED, 0);
   }
 
-  unblock(_id: number, _how: 'timeout' | 'error'): boolean {
+  unblock(id: number, how: 'timeout' | 'error'): boolean {
     // Only commands that wait for data count as blocked, and a client postponed by CLIENT PAUSE does not
     // (networking.c, clientUnblockCommand: "blocked but not in a postponed state").
-    return false;
+    const record = this.#table.find(id);
+    return record !== 0 && this.#blocking.unblock(record, how);
   }
 
   #describe(record: Ref): ClientInfo {
     const table = this.#table;
-    const flags = table.get(record, CLIENT_FLAGS);
+    // Whether it waits is known at once here, and to its thread a little later.
+    const waits = table.get(record, CLIENT_WAIT) !== 0;
+    const flags = (table.get(record, CLIENT_FLAGS) & ~SESSION_BLOCKED) | (waits ? SESSION_BLOCKED : 0);
     const command = table.get(record, CLIENT_COMMAND);
     const now = this.#now();
     const inputBytes = table.get(record, CLIENT_INPUT);
@@ -137,6 +161,7 @@ export class Clients implements ClientService {
     const isDirty = watchMarker !== 0 && this.#watches.isDirty(watchMarker);
     const seconds = (double: number) =>
       Math.max(0, Math.floor((now - table.getDouble(record, double)) / 1000));
+    const tracking = this.#tracking.stateOf(record);
     const fields = [
       `id=${id}`,
       `addr=${address}`,
@@ -145,11 +170,11 @@ export class Clients implements ClientService {
       `name=${name}`,
       `age=${seconds(CLIENT_CREATED)}`,
       `idle=${seconds(CLIENT_INTERACTION)}`,
-      `flags=${flagLetters(flags, isDirty)}`,
+      `flags=${flagLetters(flags, tracking, isDirty)}`,
       `db=${table.get(record, CLIENT_DATABASE)}`,
-      'sub=0',
-      'psub=0',
-      'ssub=0',
+      `sub=${this.#pubsub.subscriptionCount(record, 'channel')}`,
+      `psub=${this.#pubsub.subscriptionCount(record, 'pattern')}`,
+      `ssub=${this.#pubsub.subscriptionCount(record, 'shard')}`,
       `multi=${table.get(record, CLIENT_QUEUED)}`,
       `qbuf=${inputBytes}`,
       `qbuf-free=${inputFree}`,
@@ -165,10 +190,10 @@ export class Clients implements ClientService {
       `events=${outputBytes > 0 ? 'rw' : 'r'}`,
       `cmd=${command < 0 ? 'NULL' : this.#commands.all[command]!.fullName}`,
       `user=${user}`,
-      'redir=-1',
+      `redir=${tracking.redirection}`,
       `resp=${table.get(record, CLIENT_PROTOCOL)}`,
     ];
-    const type: ClientType = 'normal';
+    const type: ClientType = isSubscriber(table, record) ? 'pubsub' : 'normal';
     return { id, address, localAddress, name, user, type, line: fields.join(' ') };
   }
 }
@@ -188,9 +213,14 @@ export function clientBytes(table: ClientTable, record: Ref): number {
  * The letters of CLIENT LIST's flags (networking.c, catClientInfoString).
  * @param isDirty a watched key has changed: EXEC will fail
  */
-function flagLetters(flags: number, isDirty: boolean): string {
+function flagLetters(flags: number, tracking: TrackingState, isDirty: boolean): string {
   let letters = '';
+  if ((flags & SESSION_SUBSCRIBER) !== 0) letters += 'P';
   if ((flags & SESSION_MULTI) !== 0) letters += 'x';
+  if ((flags & SESSION_BLOCKED) !== 0) letters += 'b';
+  if (tracking.isOn) letters += 't';
+  if (tracking.isRedirectionBroken) letters += 'R';
+  if (tracking.isBroadcast) letters += 'B';
   if (isDirty) letters += 'd';
   if ((flags & SESSION_CLOSE_AFTER_REPLY) !== 0) letters += 'c';
   if ((flags & SESSION_CLOSE_NOW) !== 0) letters += 'A';

@@ -28,12 +28,15 @@ import {
   FLAG_MAY_REPLICATE,
   FLAG_NO_AUTH,
   FLAG_NO_MULTI,
+  FLAG_PUBSUB,
+  FLAG_READONLY,
   FLAG_WRITE,
 } from '../commands/runtime-command.ts';
 import type { RuntimeCommand } from '../commands/runtime-command.ts';
 import type { Services } from '../commands/services.ts';
 import {
   NO_COMMAND,
+  SESSION_BLOCKED,
   SESSION_CLOSE_AFTER_REPLY,
   SESSION_CLOSE_NOW,
   SESSION_DIRTY_EXEC,
@@ -42,6 +45,8 @@ import {
   SESSION_REPLY_OFF,
   SESSION_REPLY_SKIP,
   SESSION_REPLY_SKIP_NEXT,
+  SESSION_SUBSCRIBER,
+  SESSION_TRACKING,
   SESSION_UNAUTHENTICATED,
   SESSION_UNIX_SOCKET,
   Session,
@@ -49,9 +54,12 @@ import {
 import type { QueuedCommand } from '../commands/session.ts';
 import type { Config } from '../config/config.ts';
 import type { Database } from '../keyspace/database.ts';
+import type { EncodingLimits } from '../keyspace/encoding-limits.ts';
 import type { Keyspace } from '../keyspace/keyspace.ts';
+import { notifyMaskOf } from '../keyspace/notify.ts';
 import { OutOfMemoryError } from '../memory/allocator.ts';
 import type { Allocator } from '../memory/allocator.ts';
+import type { Ref } from '../memory/arena.ts';
 import { CONTROL_CONFIG_VERSION } from '../memory/control-block.ts';
 import { ErrorReply } from '../protocol/error-reply.ts';
 import type { ReplyWriter } from '../protocol/reply-writer.ts';
@@ -67,13 +75,17 @@ import {
   STATE_PAUSE_MODE,
   STATE_WRITES_REFUSED,
 } from './shared-state.ts';
+import type { Blocking } from './blocking.ts';
 import { ReadAhead } from './read-ahead.ts';
 import type { Statistics } from './statistics.ts';
+import type { Tracking } from './tracking.ts';
 
 /** What became of a request. */
 export const EXECUTED = 0;
 /** It has to wait (CLIENT PAUSE) and must be offered again. */
 export const POSTPONED = 1;
+/** Its client waits, and runs nothing more until it is resumed (blocking.ts). */
+export const BLOCKED = 2;
 
 /** Reasons for the full gate that concern all sessions. */
 const GATE_PAUSED = 1 << 0;
@@ -87,6 +99,12 @@ const UNKNOWN_NAME_BYTES_MAX = 128;
 const NOT_IN_TRANSACTION = new ErrorReply('ERR Command not allowed inside a transaction');
 /** Commands that MULTI does not queue (server.c, processCommand). */
 const RUN_INSIDE_MULTI = new Set(['exec', 'discard', 'multi', 'watch', 'quit', 'reset']);
+/** With RESP2 a client that has subscribed cannot tell replies from messages (server.c, processCommand). */
+const RUN_BY_SUBSCRIBERS = new Set([
+  ...['subscribe', 'psubscribe', 'ssubscribe'],
+  ...['unsubscribe', 'punsubscribe', 'sunsubscribe'],
+  ...['ping', 'quit', 'reset'],
+]);
 /** What browsers send when a page is made to talk to a Redis port (server.c, securityWarningCommand). */
 const HTTP_WORDS = new Set(['post', 'host:']);
 
@@ -130,6 +148,8 @@ export class Engine {
   readonly #clock: Clock;
   readonly #log: Log;
   #call: Call | undefined;
+  #blocking: Blocking | undefined;
+  #tracking: Tracking | undefined;
   #gate = 0;
   #configVersion = 0;
   #onConfigChange: (config: Config) => void = () => {};
@@ -148,6 +168,7 @@ export class Engine {
    */
   #unit: Effect[] = [];
   #isInCommand = false;
+  #isServing = false;
   /** Who runs the commands of the append-only file. */
   readonly #replaySession = new Session(0, 0);
 
@@ -165,11 +186,30 @@ export class Engine {
     this.#readAhead = new ReadAhead(parts.keyspace, this.commands);
   }
 
-  /** Gives commands their services; once, before the first command. */
-  connect(services: Services, onConfigChange: (config: Config) => void): void {
+  /**
+   * Gives commands their services; once, before the first command. The others are there where there are clients:
+   * what serves those that wait, and what tells those that track keys.
+   */
+  connect(
+    services: Services,
+    onConfigChange: (config: Config) => void,
+    others: { readonly blocking?: Blocking; readonly tracking?: Tracking } = {},
+  ): void {
+    this.#blocking = others.blocking;
+    this.#tracking = others.tracking;
     this.#call = new Call({ keyspace: this.keyspace, reply: this.#reply, config: this.config, services });
     this.#onConfigChange = onConfigChange;
     this.applyConfig();
+  }
+
+  /** The record of the client whose command is running and whose reply is being written, 0 = none. */
+  get runningClient(): Ref {
+    return this.#isInCommand && !this.#isServing ? this.#call!.session.record : 0;
+  }
+
+  /** The record of the client in whose name a command is running, 0 = none. */
+  get currentClient(): Ref {
+    return this.#isInCommand ? this.#call!.session.record : 0;
   }
 
   /** Sends the effects of write commands there; while it does not want them they are not put together. */
@@ -204,6 +244,9 @@ export class Engine {
 
   /** Called before the lock is released. */
   leave(): void {
+    // Keys may have come or gone without a command: a stream that has expired.
+    this.serveReady();
+    if (this.#tracking?.hasChanges === true) this.#tracking.broadcast();
     this.#endGroup();
     this.keyspace.leave();
     this.statistics.batchRun(this.#micros - this.#microsAtEntry);
@@ -235,6 +278,8 @@ export class Engine {
     accessClock.isLfu = values['maxmemory-policy'].includes('lfu');
     accessClock.lfuLogFactor = Number(values['lfu-log-factor']);
     accessClock.lfuDecayMinutes = Number(values['lfu-decay-time']);
+    Object.assign(this.keyspace.limits, encodingLimits(values));
+    this.keyspace.notifyMask = notifyMaskOf(values['notify-keyspace-events']);
     this.#log.level = values.loglevel;
     this.#onConfigChange(this.config);
     this.#updateGate();
@@ -273,7 +318,7 @@ export class Engine {
       return this.#executeGated(session, request, command);
     }
     this.#run(session, request, command);
-    return EXECUTED;
+    return (session.flags & SESSION_BLOCKED) === 0 ? EXECUTED : BLOCKED;
   }
 
   // The gate ------------------------------------------------------------------------------------------------
@@ -298,9 +343,11 @@ export class Engine {
       outcome = POSTPONED;
     } else {
       this.#run(session, request, command!);
+      if (session.has(SESSION_BLOCKED)) outcome = BLOCKED;
     }
+    if (refusal !== undefined && session.has(SESSION_TRACKING)) this.#tracking!.commandDone(session, command);
     if (session.has(SESSION_REPLY_OFF | SESSION_REPLY_SKIP)) this.#reply.truncate(mark);
-    if (outcome === EXECUTED) session.clear(SESSION_REPLY_SKIP);
+    if (outcome !== POSTPONED) session.clear(SESSION_REPLY_SKIP);
     return outcome;
   }
 
@@ -320,6 +367,9 @@ export class Engine {
     if ((this.#gate & GATE_WRITES_REFUSED) !== 0 && isWriteOrPing(session, command)) {
       const refusal = this.#call!.services.persistence.writeRefusal;
       if (refusal !== undefined) return refusal;
+    }
+    if (session.has(SESSION_SUBSCRIBER) && session.protocolVersion === 2) {
+      if (!RUN_BY_SUBSCRIBERS.has(command.fullName)) return notForSubscribers(command.fullName);
     }
     if ((this.#gate & GATE_LOADING) !== 0 && (command.flags & FLAG_LOADING) === 0) return LOADING;
     return undefined;
@@ -421,14 +471,45 @@ export class Engine {
       reply.truncate(mark);
       this.#fail(command, error);
     }
+    if ((session.flags & SESSION_TRACKING) !== 0) this.#noteTracked(session, request, command, isOutermost);
+    if (isOutermost && this.#tracking?.hasPending === true) this.#tracking.sendPending();
     this.#isInCommand = !isOutermost;
 
     if (command !== this.#group) this.#beginGroup(command);
-    this.#groupCount++;
+    // A command that waits counts when it is run again.
+    if ((session.flags & SESSION_BLOCKED) === 0) this.#groupCount++;
     if (!command.isCheap || this.#groupCount === GROUP_COMMANDS_MAX) this.#endGroup();
     if (keyspace.changeCount !== changes || call.effects !== undefined)
       this.#afterChange(request, command, call, changes);
-    if (isOutermost && this.#unit.length > 0) this.#endUnit();
+    if (isOutermost) {
+      if (this.#unit.length > 0) this.#endUnit();
+      if (this.#blocking?.hasReady === true) this.serveReady();
+    }
+  }
+
+  /** What a client that tracks has read is remembered; CLIENT CACHING holds for one command. */
+  #noteTracked(session: Session, request: Request, command: RuntimeCommand, isOutermost: boolean): void {
+    if ((command.flags & FLAG_READONLY) !== 0) this.#tracking!.remember(session, command, request);
+    if (isOutermost) this.#tracking!.commandDone(session, command);
+  }
+
+  /** Serves clients that wait for keys that have come. */
+  serveReady(): void {
+    // What is run for them is as much a command as any other, and makes others ready itself.
+    if (!this.#isServing && this.#blocking?.hasReady === true) {
+      this.#isServing = true;
+      this.#blocking.serveReady();
+      this.#isServing = false;
+    }
+  }
+
+  /** Runs the command of a client that waits, for a key that has come. */
+  rerun(session: Session, request: Request, readyKey: Uint8Array): void {
+    const call = this.#call!;
+    const command = this.commands.resolve(request)!;
+    call.readyKey = readyKey;
+    this.#run(session, request, command);
+    call.readyKey = undefined;
   }
 
   /**
@@ -483,7 +564,9 @@ export class Engine {
       this.keyspace.changeCount === changes ||
         (command.flags & FLAG_WRITE) !== 0 ||
         command.fullName === 'exec' ||
-        command.fullName === 'debug',
+        command.fullName === 'debug' ||
+        // It notes what it has counted in the value.
+        command.fullName === 'pfcount',
       `${command.fullName} changed the data although its row does not say so`,
     );
     // EXEC itself changes nothing: its commands were reported one by one.
@@ -517,6 +600,14 @@ export class Engine {
     else this.#sink!.append(database.index, request);
   }
 
+  /** The same of fields of a hash. */
+  fieldsExpired(database: Database, key: Uint8Array, fields: readonly Uint8Array[]): void {
+    if (!this.#call!.isPropagating) return;
+    const request = Request.of([Buffer.from('HDEL'), key, ...fields]);
+    if (this.#isInCommand) this.#unit.push({ databaseIndex: database.index, request });
+    else this.#sink!.append(database.index, request);
+  }
+
   /**
    * Runs a command of the append-only file: no gate, no statistics, nothing is logged. Returns the error it
    * ended with, `undefined` if none, and `unknown` when there is no such command.
@@ -525,6 +616,7 @@ export class Engine {
     const command = this.commands.resolve(request);
     if (command === undefined || command.run === undefined) return 'unknown';
     if (!command.acceptsCount(request.count)) return wrongArity(command.fullName);
+    if (isOfConnection(command)) return undefined;
     const call = this.#call!;
     call.request = request;
     call.session = this.#replaySession;
@@ -547,8 +639,12 @@ export class Engine {
     return failure;
   }
 
-  /** Ends a session's claims on shared state: its transaction and watched keys. */
+  /** Ends a session's claims on shared state: its transaction, watched keys and subscriptions. */
   endSession(session: Session): void {
+    const { pubsub, tracking } = this.#call!.services;
+    pubsub.unsubscribeAll(session.record);
+    tracking.disable(session);
+    this.#blocking?.forget(session);
     this.#call!.services.transactions.discard(session);
     if (session.watchMarker !== 0) this.keyspace.watches.freeMarker(session.watchMarker);
     session.watchMarker = 0;
@@ -565,6 +661,31 @@ export class Engine {
     this.#replyError(new ErrorReply(`ERR ${text}`));
     session.raise(SESSION_CLOSE_AFTER_REPLY);
   }
+}
+
+function encodingLimits(values: Config['values']): EncodingLimits {
+  return {
+    hashMaxListpackEntries: Number(values['hash-max-listpack-entries']),
+    hashMaxListpackValue: Number(values['hash-max-listpack-value']),
+    listMaxListpackSize: Number(values['list-max-listpack-size']),
+    setMaxIntsetEntries: Number(values['set-max-intset-entries']),
+    zsetMaxListpackEntries: Number(values['zset-max-listpack-entries']),
+    zsetMaxListpackValue: Number(values['zset-max-listpack-value']),
+    streamNodeMaxBytes: Number(values['stream-node-max-bytes']),
+    streamNodeMaxEntries: Number(values['stream-node-max-entries']),
+  };
+}
+
+function notForSubscribers(name: string): ErrorReply {
+  return new ErrorReply(
+    `ERR Can't execute '${name}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are ` +
+      'allowed in this context',
+  );
+}
+
+/** Nobody is connected while a log is replayed: nothing to subscribe, publish to, track or name. */
+function isOfConnection(command: RuntimeCommand): boolean {
+  return (command.flags & FLAG_PUBSUB) !== 0 || command.fullName.startsWith('client|');
 }
 
 /** What is refused while persistence fails: PING too, so that a load balancer notices (server.c). */

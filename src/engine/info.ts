@@ -11,7 +11,7 @@ import { readFileSync } from 'node:fs';
 import { arch, machine, release, totalmem, type } from 'node:os';
 import { memoryOverhead } from '../commands/memory-overhead.ts';
 import type { CommandIndex } from '../commands/command-index.ts';
-import type { MemoryFigures } from '../commands/services.ts';
+import type { MemoryFigures, PubSubService } from '../commands/services.ts';
 import type { Config } from '../config/config.ts';
 import { REDIS_VERSION } from '../config/help.ts';
 import type { Keyspace } from '../keyspace/keyspace.ts';
@@ -36,6 +36,14 @@ export interface ProcessFacts {
   readonly port: number;
   /** How sockets are served: `epoll` or `node`. */
   readonly io: string;
+}
+
+export interface TrackingFigures {
+  readonly clientCount: number;
+  /** Keys that clients may hold, holdings of them by clients, and prefixes in broadcasting mode. */
+  readonly keyCount: number;
+  readonly itemCount: number;
+  readonly prefixCount: number;
 }
 
 export interface ClientFigures {
@@ -98,6 +106,8 @@ export interface InfoSources {
   readonly keyspace: Keyspace;
   readonly allocator: Allocator;
   readonly statistics: Statistics;
+  readonly pubsub: PubSubService;
+  readonly tracking: TrackingFigures;
   readonly memory: MemoryFigures;
   readonly clients: ClientFigures;
   readonly persistence: PersistenceFigures;
@@ -198,7 +208,7 @@ function serverFields({ process: facts, nowMillis, config, allocator }: InfoSour
   };
 }
 
-function clientFields({ clients, config, statistics }: InfoSources): Fields {
+function clientFields({ clients, config, statistics, tracking }: InfoSources): Fields {
   return {
     connected_clients: clients.connected,
     cluster_connections: 0,
@@ -206,7 +216,7 @@ function clientFields({ clients, config, statistics }: InfoSources): Fields {
     client_recent_max_input_buffer: clients.largestInput,
     client_recent_max_output_buffer: clients.largestOutput,
     blocked_clients: clients.postponed,
-    tracking_clients: 0,
+    tracking_clients: tracking.clientCount,
     clients_in_timeout_table: 0,
     peak_connected_clients: statistics.get('peakClients'),
   };
@@ -343,7 +353,7 @@ function status(isOk: boolean): string {
   return isOk ? 'ok' : 'err';
 }
 
-function statFields({ statistics, keyspace }: InfoSources): Fields {
+function statFields({ statistics, keyspace, pubsub, tracking }: InfoSources): Fields {
   const { lock } = statistics;
   const kilobytes = (bytesPerSecond: number) => formatFixed(bytesPerSecond / 1024, 2);
   return {
@@ -372,9 +382,9 @@ function statFields({ statistics, keyspace }: InfoSources): Fields {
     current_eviction_exceeded_time: 0,
     keyspace_hits: keyspace.counter('hits'),
     keyspace_misses: keyspace.counter('misses'),
-    pubsub_channels: 0,
-    pubsub_patterns: 0,
-    pubsubshard_channels: 0,
+    pubsub_channels: pubsub.topicCount('channel'),
+    pubsub_patterns: pubsub.topicCount('pattern'),
+    pubsubshard_channels: pubsub.topicCount('shard'),
     latest_fork_usec: 0,
     total_forks: 0,
     migrate_cached_sockets: 0,
@@ -385,9 +395,9 @@ function statFields({ statistics, keyspace }: InfoSources): Fields {
     active_defrag_key_misses: 0,
     total_active_defrag_time: 0,
     current_active_defrag_time: 0,
-    tracking_total_keys: 0,
-    tracking_total_items: 0,
-    tracking_total_prefixes: 0,
+    tracking_total_keys: tracking.keyCount,
+    tracking_total_items: tracking.itemCount,
+    tracking_total_prefixes: tracking.prefixCount,
     unexpected_error_replies: statistics.get('unexpectedErrorReplies'),
     total_error_replies: statistics.get('totalErrorReplies'),
     dump_payload_sanitizations: statistics.get('dumpPayloadSanitizations'),

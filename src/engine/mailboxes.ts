@@ -32,6 +32,9 @@ export const MAIL_THREAD_ENDED = 9;
 /** End, with the connections that are there. */
 export const MAIL_RETIRE = 10;
 
+/** The client's wait is over (blocking.ts); its reply came before. */
+export const MAIL_UNBLOCKED = 11;
+
 export interface Mail {
   readonly kind: number;
   readonly clientId: number;
@@ -77,6 +80,11 @@ export class Mailboxes {
     if (last === 0) setWord(arena, this.#header, thread * QUEUE_WORDS, message);
     else setWord(arena, last, NEXT, message);
     setWord(arena, this.#header, thread * QUEUE_WORDS + 1, message);
+  }
+
+  /** Whether a thread has mail; also without the lock, as of when it was woken last. */
+  hasMail(thread: number): boolean {
+    return getWord(this.#arena, this.#header, thread * QUEUE_WORDS) !== 0;
   }
 
   /** Takes the oldest message of a thread, or undefined. Under the lock. */

@@ -7,7 +7,7 @@
  * `$-1` or `*-1`.
  */
 import { copyBytes } from '../util/bytes.ts';
-import { formatDouble, writeInteger } from '../util/numbers.ts';
+import { formatDouble, integerLength, writeInteger } from '../util/numbers.ts';
 import type { ErrorReply } from './error-reply.ts';
 
 const INITIAL_BYTES = 64 * 1024;
@@ -41,6 +41,8 @@ export class ReplyWriter {
   errorCount = 0;
   /** The line of the last one. */
   lastError = '';
+  /** Messages between replies, in order. */
+  #kept: { start: number; end: number }[] = [];
 
   /** Makes room for `byteCount` more bytes. */
   reserve(byteCount: number): void {
@@ -50,12 +52,29 @@ export class ReplyWriter {
   /** Forgets what was written. */
   reset(): void {
     this.position = 0;
+    if (this.#kept.length > 0) this.#kept = [];
     if (this.buffer.length > KEPT_BYTES_MAX) this.buffer = Buffer.allocUnsafeSlow(INITIAL_BYTES);
   }
 
-  /** Takes back everything after `position`: a reply that the client does not want. */
+  /** Takes back everything after `position` that is not kept: a reply that the client does not want. */
   truncate(position: number): void {
     this.position = position;
+    if (this.#kept.length > 0) this.#moveKept(position);
+  }
+
+  /** What was written from `start` on is no part of a reply: `truncate` leaves it. */
+  keep(start: number): void {
+    this.#kept.push({ start, end: this.position });
+  }
+
+  #moveKept(position: number): void {
+    for (const kept of this.#kept) {
+      if (kept.start < position) continue;
+      this.buffer.copyWithin(this.position, kept.start, kept.end);
+      kept.end += this.position - kept.start;
+      kept.start = this.position;
+      this.position = kept.end;
+    }
   }
 
   ok(): void {
@@ -97,8 +116,21 @@ export class ReplyWriter {
     else this.#line(HASH, value ? 't' : 'f');
   }
 
+  /** Most doubles are integers: those are written without a string. */
   double(value: number): void {
-    const text = formatDouble(value);
+    if (!isPlainInteger(value)) this.doubleText(formatDouble(value));
+    else if (this.version === 2) this.bulkInteger(value);
+    else this.#header(COMMA, value);
+  }
+
+  /** A double as a bulk string, for clients of any version. */
+  bulkDouble(value: number): void {
+    if (isPlainInteger(value)) this.bulkInteger(value);
+    else this.bulkText(formatDouble(value));
+  }
+
+  /** A double with digits of the caller's choice. */
+  doubleText(text: string): void {
     if (this.version === 2) this.bulkText(text);
     else this.#line(COMMA, text);
   }
@@ -149,7 +181,10 @@ export class ReplyWriter {
 
   /** An integer as a bulk string. */
   bulkInteger(value: number): void {
-    this.bulkText(String(value));
+    this.#header(DOLLAR, integerLength(value));
+    this.reserve(HEADER_BYTES_MAX);
+    this.position = writeInteger(this.buffer, this.position, value);
+    this.#endLine();
   }
 
   /** Text with a three-letter format; a bulk string for old clients. */
@@ -189,27 +224,49 @@ export class ReplyWriter {
   }
 
   endArray(mark: number, count: number): void {
-    this.#insertHeader(mark, () => this.array(count));
+    this.insert(mark, () => this.array(count));
+  }
+
+  /** Writes the header of a map whose pairs begin at `mark`. */
+  endMap(mark: number, pairCount: number): void {
+    this.insert(mark, () => this.map(pairCount));
   }
 
   /** Writes the header of a set whose elements begin at `mark`. */
   endSet(mark: number, count: number): void {
-    this.#insertHeader(mark, () => this.set(count));
+    this.insert(mark, () => this.set(count));
   }
 
   /** Bytes that are a reply already. */
   raw(bytes: Uint8Array): void {
-    this.reserve(bytes.length);
-    copyBytes(this.buffer, this.position, bytes, 0, bytes.length);
-    this.position += bytes.length;
+    this.rawRange(bytes, 0, bytes.length);
   }
 
-  #insertHeader(mark: number, write: () => void): void {
+  /** Writes a stretch of what is written once more. */
+  repeat(start: number, end: number): void {
+    this.reserve(end - start);
+    this.buffer.copyWithin(this.position, start, end);
+    this.position += end - start;
+  }
+
+  rawRange(bytes: Uint8Array, start: number, end: number): void {
+    this.reserve(end - start);
+    copyBytes(this.buffer, this.position, bytes, start, end);
+    this.position += end - start;
+  }
+
+  /** Puts what `write` writes in front of what stands from `mark` on. */
+  insert(mark: number, write: () => void): void {
     const bodyEnd = this.position;
     write();
     const header = Buffer.from(this.buffer.subarray(bodyEnd, this.position));
     this.buffer.copyWithin(mark + header.length, mark, bodyEnd);
     header.copy(this.buffer, mark);
+    for (const kept of this.#kept) {
+      if (kept.start < mark) continue;
+      kept.start += header.length;
+      kept.end += header.length;
+    }
   }
 
   #header(type: number, value: number): void {
@@ -250,4 +307,9 @@ export class ReplyWriter {
     this.buffer.copy(grown, 0, 0, this.position);
     this.buffer = grown;
   }
+}
+
+/** Whether a double is printed as an integer; negative zero has a sign. */
+function isPlainInteger(value: number): boolean {
+  return Number.isSafeInteger(value) && !Object.is(value, -0);
 }

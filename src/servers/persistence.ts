@@ -12,6 +12,8 @@ import { join } from 'node:path';
 import { SNAPSHOT_FAILED, appendOnlyFileFailed } from '../commands/errors.ts';
 import type { JobStart, PersistenceService, RestoreFailure } from '../commands/services.ts';
 import type { DirectiveName } from '../config/directives.ts';
+import type { Blocking } from '../engine/blocking.ts';
+import type { KeyspaceEvents } from '../engine/keyspace-events.ts';
 import type { AppendOnlyFigures, LoadingFigures, PersistenceFigures } from '../engine/info.ts';
 import { MAIL_ATTEND } from '../engine/mailboxes.ts';
 import { STATE_WRITES_REFUSED } from '../engine/shared-state.ts';
@@ -128,12 +130,15 @@ export class Persistence implements PersistenceService {
   // Start ---------------------------------------------------------------------------------------------------
 
   /** Hears of changes: what snapshots and the log must know. */
-  connect(): void {
+  connect(blocking: Blocking, events: KeyspaceEvents): void {
     const { engine, keyspace } = this.#parts;
     keyspace.observer = {
       keyExpired: (database, key) => engine.keyExpired(database, key),
-      notify: () => {},
+      fieldsExpired: (database, key, fields) => engine.fieldsExpired(database, key, fields),
+      notify: (_eventClass, event, database, key, start, end) =>
+        events.publish(event, database.index, key, start, end),
       preserve: (database, entry) => this.#queue.preserve(database, entry),
+      keyReady: (database, key, start, end) => blocking.keyReady(database, key, start, end),
     };
     engine.propagateTo(this.#log);
   }

@@ -10,16 +10,23 @@ import {
   SESSION_REPLY_OFF,
   SESSION_REPLY_SKIP,
   SESSION_REPLY_SKIP_NEXT,
+  SESSION_SUBSCRIBER,
+  SESSION_TRACKING,
   SESSION_UNAUTHENTICATED,
 } from '../commands/session.ts';
 import type { Session } from '../commands/session.ts';
 import { ErrorReply } from '../protocol/error-reply.ts';
 import { NODE_REWRITE_FILES } from '../config/rewrite-files.ts';
 import { rewriteConfigFile } from '../config/rewrite.ts';
+import { Blocking } from '../engine/blocking.ts';
 import { Clients, clientBytes } from '../engine/clients.ts';
 import { SharedConfig } from '../engine/config-service.ts';
 import { buildInfo } from '../engine/info.ts';
+import { KeyspaceEvents } from '../engine/keyspace-events.ts';
 import { STATE_ACTIVE_EXPIRE_OFF, STATE_STARTUP_BYTES } from '../engine/shared-state.ts';
+import { Subscriptions } from '../engine/subscriptions.ts';
+import { Topics } from '../engine/topics.ts';
+import { Tracking } from '../engine/tracking.ts';
 import { Transactions } from '../engine/transactions.ts';
 import type { ReleasePages } from '../memory/allocator.ts';
 import type { ServingCore, Transport } from './serving-core.ts';
@@ -44,13 +51,39 @@ export interface ServiceParts {
 export function connectServices(wiring: ServiceParts): void {
   const { parts, core, transport } = wiring;
   const { engine, keyspace, allocator, config } = parts;
+  const blocking = new Blocking({
+    keyspace,
+    clients: parts.clientTable,
+    reply: parts.reply,
+    rerun: (session, request, readyKey) => engine.rerun(session, request, readyKey),
+    resume: (client, bytes, start, end) => core.resumeClient(client, bytes, start, end),
+  });
+  const topics = new Topics(allocator, keyspace.hashKey0, keyspace.hashKey1);
+  const pubsub = new Subscriptions(topics, parts.deliveries);
+  const tracking = new Tracking({
+    allocator,
+    clients: parts.clientTable,
+    deliveries: parts.deliveries,
+    topics,
+    config,
+    random: keyspace.random,
+    hashKey0: keyspace.hashKey0,
+    hashKey1: keyspace.hashKey1,
+    running: () => engine.currentClient,
+  });
   const services: Services = {
+    blocking,
+    pubsub,
+    tracking,
     commands: engine.commands,
     clients: new Clients({
       table: parts.clientTable,
       watches: keyspace.watches,
       arena: allocator.arena,
       commands: engine.commands,
+      blocking,
+      pubsub,
+      tracking,
       link: {
         publishSessions: () => core.publishSessions(),
         post: (thread, kind, clientId) => core.post(thread, kind, clientId),
@@ -69,7 +102,7 @@ export function connectServices(wiring: ServiceParts): void {
       rewriteFile: () => rewriteConfigFile(config, NODE_REWRITE_FILES),
       log: parts.log,
     }),
-    server: new LocalServer(wiring),
+    server: new LocalServer({ ...wiring, blocking, pubsub, tracking }),
     persistence: core.persistence,
   };
   config.useHooks({
@@ -77,16 +110,23 @@ export function connectServices(wiring: ServiceParts): void {
     port: () => transport.rebind(),
     ...core.persistence.hooks,
   });
-  engine.connect(services, (changed) => core.applyConfig(changed));
-  core.persistence.connect();
+  engine.connect(services, (changed) => core.applyConfig(changed), { blocking, tracking });
+  core.connect(blocking, new KeyspaceEvents(keyspace, pubsub));
+  keyspace.tracker = tracking;
+}
+
+interface ServerParts extends ServiceParts {
+  readonly blocking: Blocking;
+  readonly pubsub: Subscriptions;
+  readonly tracking: Tracking;
 }
 
 class LocalServer implements ServerService {
   readonly #parts: ThreadParts;
   readonly #core: ServingCore;
-  readonly #wiring: ServiceParts;
+  readonly #wiring: ServerParts;
 
-  constructor(wiring: ServiceParts) {
+  constructor(wiring: ServerParts) {
     this.#wiring = wiring;
     this.#parts = wiring.parts;
     this.#core = wiring.core;
@@ -109,6 +149,8 @@ class LocalServer implements ServerService {
         keyspace,
         allocator,
         config,
+        pubsub: this.#wiring.pubsub,
+        tracking: this.#wiring.tracking,
         commands: engine.commands,
         memory: this.memory(),
         clients: { connected: clientTable.count, ...this.#core.clientFigures() },
@@ -159,6 +201,8 @@ class LocalServer implements ServerService {
       keyCount += database.keyCount;
       database.clear(isLazy);
     }
+    this.#wiring.blocking.databaseChanged(databaseIndex);
+    this.#wiring.tracking.flushed();
     if (databaseIndex === -1) this.#core.persistence.flushed();
     return keyCount;
   }
@@ -169,6 +213,8 @@ class LocalServer implements ServerService {
     this.#touchReplaced(first, second);
     this.#touchReplaced(second, first);
     keyspace.databases[first]!.swapWith(keyspace.databases[second]!);
+    this.#wiring.blocking.databaseChanged(first);
+    this.#wiring.blocking.databaseChanged(second);
   }
 
   /** Tells the clients that watch keys of a database that another is about to take its place. */
@@ -200,7 +246,16 @@ class LocalServer implements ServerService {
 
   resetSession(session: Session): void {
     this.#parts.engine.discardTransaction(session);
-    session.clear(SESSION_REPLY_OFF | SESSION_REPLY_SKIP | SESSION_REPLY_SKIP_NEXT | SESSION_NO_EVICT);
+    this.#wiring.pubsub.unsubscribeAll(session.record);
+    this.#wiring.tracking.disable(session);
+    session.clear(
+      SESSION_REPLY_OFF |
+        SESSION_REPLY_SKIP |
+        SESSION_REPLY_SKIP_NEXT |
+        SESSION_NO_EVICT |
+        SESSION_SUBSCRIBER |
+        SESSION_TRACKING,
+    );
     session.databaseIndex = 0;
     session.protocolVersion = 2;
     session.name = '';

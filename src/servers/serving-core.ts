@@ -10,9 +10,11 @@
  * and no client sees a reply before the disk has what it acknowledges.
  */
 import {
+  SESSION_BLOCKED,
   SESSION_CLOSE_AFTER_REPLY,
   SESSION_CLOSE_NOW,
   SESSION_POSTPONED,
+  SESSION_SUBSCRIBER,
   SESSION_UNAUTHENTICATED,
   SESSION_UNIX_SOCKET,
   Session,
@@ -24,17 +26,22 @@ import {
   CLIENT_INPUT,
   CLIENT_OUTPUT_BYTES,
   CLIENT_THREAD,
+  isSubscriber,
 } from '../engine/client-table.ts';
-import { POSTPONED } from '../engine/engine.ts';
+import type { Blocking } from '../engine/blocking.ts';
+import type { KeyspaceEvents } from '../engine/keyspace-events.ts';
+import { BLOCKED, POSTPONED } from '../engine/engine.ts';
 import {
   MAIL_ATTEND,
   MAIL_JOB_DONE,
   MAIL_KILL,
   MAIL_STOP,
+  MAIL_UNBLOCKED,
   MAIL_UNPAUSED,
   STOP_BY_SIGINT,
   STOP_BY_SIGTERM,
 } from '../engine/mailboxes.ts';
+import type { Ref } from '../memory/arena.ts';
 import { RecoveryError } from '../persistence/recovery-error.ts';
 import { PAUSE_NONE, STATE_PAUSE_END, STATE_PAUSE_MODE, STATE_STOPPING } from '../engine/shared-state.ts';
 import { BATCH_REQUESTS_MAX, RequestParser } from '../protocol/request-parser.ts';
@@ -63,6 +70,8 @@ const LOAD_STEP_MICROS = 10_000;
 
 /** Clients postponed by CLIENT PAUSE are looked after this often. */
 const POSTPONED_LOOK_MILLIS = 5;
+/** Clients that need not say anything to stay. */
+const NEVER_IDLE = SESSION_POSTPONED | SESSION_BLOCKED | SESSION_SUBSCRIBER;
 /** All connections are looked over for time-outs this often. */
 const IDLE_LOOK_MILLIS = 1000;
 
@@ -128,8 +137,14 @@ export class ServingCore {
   /** Replies of this wake-up. */
   readonly #stretches: Stretch[] = [];
   #stretchCount = 0;
+  /** Some of them are no replies but deliveries, and of several clients. */
+  #hasDeliveries = false;
   #resumable: Connection[] = [];
   #postponed: Connection[] = [];
+  /** Clients that wait, and when the first of them has waited long enough, Unix time in ms. */
+  readonly #blocked = new Set<Connection>();
+  #nextTimeout = Infinity;
+  #blocking: Blocking | undefined;
   #sentBytes = 0;
   #receivedBytes = 0;
   #outgoingMail: number[] = [];
@@ -149,6 +164,17 @@ export class ServingCore {
       underLock: (action) => this.#underLock(action),
       stopAtOnce: (reason) => this.#stopAtOnce(reason),
     });
+    parts.deliveries.connect({
+      running: () => parts.engine.runningClient,
+      hasMail: (thread) => this.#outgoingMail.push(thread),
+      overflowed: (record, waitingBytes) => this.#overflowed(record, waitingBytes),
+    });
+  }
+
+  /** Gives the core its services, once, before it serves anybody. */
+  connect(blocking: Blocking, events: KeyspaceEvents): void {
+    this.#blocking = blocking;
+    this.persistence.connect(blocking, events);
   }
 
   get connections(): ReadonlyMap<number, Connection> {
@@ -229,6 +255,7 @@ export class ServingCore {
       this.#role.connectionClosed();
     });
     this.#connections.delete(connection.session.id);
+    this.#blocked.delete(connection);
     connection.pending = [];
     connection.pendingBytes = 0;
     this.#transport.close(connection);
@@ -294,7 +321,9 @@ export class ServingCore {
       connection.isClosed ||
       connection.isStalled ||
       connection.isResumable ||
-      connection.session.has(SESSION_CLOSE_AFTER_REPLY | SESSION_CLOSE_NOW | SESSION_POSTPONED)
+      connection.session.has(
+        SESSION_CLOSE_AFTER_REPLY | SESSION_CLOSE_NOW | SESSION_POSTPONED | SESSION_BLOCKED,
+      )
     );
   }
 
@@ -317,12 +346,14 @@ export class ServingCore {
       mutex.lock();
       engine.enter();
       if (group === 0) engine.readAhead(this.#collected[0]!.connection!.session, batch, this.#parsedCount);
-      do {
+      this.#collectDeliveries(WAKE_UP_OUTPUT_BYTES_MAX);
+      while (group < groupCount && reply.position <= WAKE_UP_OUTPUT_BYTES_MAX) {
         const { connection, count, error } = this.#collected[group]!;
         this.#runGroup(connection!, batch, first, count, error);
+        this.#collectDeliveries(WAKE_UP_OUTPUT_BYTES_MAX);
         first += count;
         group++;
-      } while (group < groupCount && reply.position <= WAKE_UP_OUTPUT_BYTES_MAX);
+      }
       this.#countTraffic();
       engine.leave();
       this.#current = undefined;
@@ -341,7 +372,10 @@ export class ServingCore {
     const error = connection.deferredError;
     connection.deferred = [];
     connection.deferredError = '';
-    this.#underLock(() => this.#runGroup(connection, requests, 0, requests.length, error));
+    this.#underLock(() => {
+      this.#collectDeliveries(Infinity);
+      this.#runGroup(connection, requests, 0, requests.length, error);
+    });
     this.#current = undefined;
     this.#sendMail();
   }
@@ -371,12 +405,17 @@ export class ServingCore {
         this.#resumeLater(connection);
         break;
       }
-      if (engine.execute(session, requests[first + done]!) === POSTPONED) {
+      const outcome = engine.execute(session, requests[first + done]!);
+      if (outcome === POSTPONED) {
         session.raise(SESSION_POSTPONED);
         this.#postponed.push(connection);
         break;
       }
       done++;
+      if (outcome === BLOCKED) {
+        this.#noteBlocked(connection);
+        break;
+      }
       if ((session.flags & (SESSION_CLOSE_AFTER_REPLY | SESSION_CLOSE_NOW)) !== 0) break;
       if (this.stopCode !== undefined) return;
     }
@@ -394,6 +433,47 @@ export class ServingCore {
     if (reply.position > start || session.has(SESSION_CLOSE_AFTER_REPLY | SESSION_CLOSE_NOW)) {
       this.#flushLater(connection, start, reply.position);
     }
+  }
+
+  /**
+   * Puts what waits for this thread's clients behind the replies that they have got so far, until those take
+   * so many bytes. Nothing may be run while more waits. Under the lock.
+   */
+  #collectDeliveries(bytesMax: number): void {
+    const { deliveries, reply } = this.#parts;
+    while (deliveries.isWaiting && reply.position <= bytesMax) {
+      const start = reply.position;
+      deliveries.take();
+      for (const id of deliveries.receivers) {
+        const connection = this.#connections.get(id);
+        if (connection !== undefined) this.#flushLater(connection, start, reply.position);
+      }
+      this.#hasDeliveries = true;
+    }
+  }
+
+  /** The rest of it, when nothing is to be run. */
+  #sendDeliveries(): void {
+    const { deliveries, reply } = this.#parts;
+    while (deliveries.isWaiting && !this.#mustStop) {
+      this.#underLock(() => this.#collectDeliveries(WAKE_UP_OUTPUT_BYTES_MAX));
+      if (reply.position > WAKE_UP_OUTPUT_BYTES_MAX) this.#sendReplies();
+    }
+  }
+
+  /** A client does not read what it gets: it ends. Under the lock. */
+  #overflowed(record: Ref, waitingBytes: number): void {
+    const { clientTable, statistics } = this.#parts;
+    const id = clientTable.idOf(record);
+    this.#noteOverflow(id, waitingBytes);
+    statistics.add('clientOutputLimitDisconnections', 1);
+    this.post(clientTable.get(record, CLIENT_THREAD), MAIL_KILL, id);
+  }
+
+  #noteOverflow(id: number, waitingBytes: number): void {
+    this.#parts.log.warning(
+      `Client id=${id} omem=${waitingBytes} closed for overcoming of output buffer limits.`,
+    );
   }
 
   /** Notes a stretch of replies; one that follows the client's last stretch is sent together with it. */
@@ -476,24 +556,98 @@ export class ServingCore {
     }
   }
 
+  // Clients that wait -----------------------------------------------------------------------------------------
+
+  #noteBlocked(connection: Connection): void {
+    this.#blocked.add(connection);
+    this.#nextTimeout = Math.min(this.#nextTimeout, connection.session.blockedUntil);
+  }
+
+  /** Gives a client of any thread, which has waited, its reply, and lets it go on. Under the lock. */
+  resumeClient(client: Ref, bytes: Uint8Array, start: number, end: number): void {
+    const { clientTable, deliveries } = this.#parts;
+    if (end > start) deliveries.deliver(client, bytes, start, end);
+    this.post(clientTable.get(client, CLIENT_THREAD), MAIL_UNBLOCKED, clientTable.idOf(client));
+  }
+
+  #unblocked(clientId: number): void {
+    const connection = this.#connections.get(clientId);
+    if (connection === undefined || !connection.session.has(SESSION_BLOCKED)) return;
+    connection.session.clear(SESSION_BLOCKED);
+    this.#blocked.delete(connection);
+    this.#resumeLater(connection);
+  }
+
+  /** Ends the waits of clients whose time is up. */
+  #timeOut(): void {
+    const now = this.#parts.clock.wallMillis();
+    if (now < this.#nextTimeout) return;
+    this.#nextTimeout = Infinity;
+    const due: Connection[] = [];
+    for (const connection of this.#blocked) {
+      const { blockedUntil } = connection.session;
+      if (blockedUntil <= now) due.push(connection);
+      else this.#nextTimeout = Math.min(this.#nextTimeout, blockedUntil);
+    }
+    if (due.length === 0) return;
+    this.#underLock(() => {
+      for (const { session } of due) this.#blocking!.timeOut(session);
+    });
+    this.#sendMail();
+  }
+
   // The end of a wake-up ------------------------------------------------------------------------------------
 
   /** The ordered duties after all sockets were read. */
   endWakeUp(): void {
     this.#runCollected();
+    this.#sendDeliveries();
     this.#sendReplies();
+    this.#sendMail();
   }
 
   #sendReplies(): void {
     const { reply } = this.#parts;
     this.persistence.beforeReplies();
-    for (let i = 0; i < this.#stretchCount; i++) {
-      const stretch = this.#stretches[i]!;
-      this.#sendReply(stretch.connection!, stretch.start, stretch.end);
-      stretch.connection = undefined;
+    if (this.#hasDeliveries) {
+      this.#sendJoined();
+    } else {
+      for (let i = 0; i < this.#stretchCount; i++) {
+        const stretch = this.#stretches[i]!;
+        this.#sendReply(stretch.connection!, stretch.start, stretch.end);
+        stretch.connection = undefined;
+      }
     }
     this.#stretchCount = 0;
     reply.reset();
+  }
+
+  /** Sends what each client gets in one piece, for it may be many messages. */
+  #sendJoined(): void {
+    this.#hasDeliveries = false;
+    const { reply } = this.#parts;
+    const byConnection = new Map<Connection, Stretch[]>();
+    for (let i = 0; i < this.#stretchCount; i++) {
+      const stretch = this.#stretches[i]!;
+      const others = byConnection.get(stretch.connection!);
+      if (others === undefined) byConnection.set(stretch.connection!, [stretch]);
+      else others.push(stretch);
+    }
+    for (const [connection, stretches] of byConnection) {
+      const mark = reply.position;
+      const { start, end } = stretches.length === 1 ? stretches[0]! : this.#join(stretches);
+      this.#sendReply(connection, start, end);
+      reply.position = mark;
+      for (const stretch of stretches) stretch.connection = undefined;
+    }
+  }
+
+  /** Copies stretches behind each other. */
+  #join(stretches: readonly Stretch[]): { readonly start: number; readonly end: number } {
+    const { reply } = this.#parts;
+    const start = reply.position;
+    for (const stretch of stretches) reply.repeat(stretch.start, stretch.end);
+    return { start, end: reply.position };
   }
 
   #sendReply(connection: Connection, start: number, end: number): void {
@@ -533,7 +687,9 @@ export class ServingCore {
   }
 
   #isOverOutputLimit(connection: Connection): boolean {
-    const limit = this.#parts.engine.config.values['client-output-buffer-limit'].normal;
+    const limits = this.#parts.engine.config.values['client-output-buffer-limit'];
+    const { record } = connection.session;
+    const limit = isSubscriber(this.#parts.clientTable, record) ? limits.pubsub : limits.normal;
     if (limit.hardBytes > 0 && connection.pendingBytes > limit.hardBytes) return true;
     if (limit.softBytes === 0 || connection.pendingBytes <= limit.softBytes) {
       connection.overSoftLimitSince = 0;
@@ -545,10 +701,7 @@ export class ServingCore {
   }
 
   #cutForOutput(connection: Connection): void {
-    this.#parts.log.warning(
-      `Client id=${connection.session.id} omem=${connection.pendingBytes} ` +
-        'closed for overcoming of output buffer limits.',
-    );
+    this.#noteOverflow(connection.session.id, connection.pendingBytes);
     this.#underLock(() => this.#parts.statistics.add('clientOutputLimitDisconnections', 1));
     this.close(connection);
   }
@@ -595,7 +748,8 @@ export class ServingCore {
   /** How long the thread may sleep, ms. */
   sleepMillis(): number {
     if (this.#resumable.length > 0 || this.stopCode !== undefined || this.persistence.isLoading) return 0;
-    const millis = this.#role.duties?.millisUntilDue ?? IDLE_LOOK_MILLIS;
+    const untilTimeout = Math.max(0, Math.ceil(this.#nextTimeout - this.#parts.clock.wallMillis()));
+    const millis = Math.min(this.#role.duties?.millisUntilDue ?? IDLE_LOOK_MILLIS, untilTimeout);
     return this.#postponed.length > 0 ? Math.min(millis, POSTPONED_LOOK_MILLIS) : millis;
   }
 
@@ -606,6 +760,7 @@ export class ServingCore {
   beforeSleep(resume: (connection: Connection) => void): void {
     if (this.persistence.isLoading) this.#load();
     if (this.#role.duties?.isDue() === true) this.#runDuties(this.#role.duties);
+    this.#timeOut();
     this.#lookAfterIdle();
     if (this.#postponed.length > 0 && this.#isPauseOver()) this.#resumePostponed();
     if (this.#resumable.length > 0) {
@@ -693,7 +848,7 @@ export class ServingCore {
         this.#cutForOutput(connection);
         continue;
       }
-      if (timeoutSeconds === 0 || connection.session.has(SESSION_POSTPONED)) continue;
+      if (timeoutSeconds === 0 || connection.session.has(NEVER_IDLE)) continue;
       const idleMillis = now - clientTable.lastSeen(connection.session.record);
       if (idleMillis > timeoutSeconds * 1000) {
         this.#parts.log.verbose('Closing idle client');
@@ -710,8 +865,12 @@ export class ServingCore {
 
   #sendMail(): void {
     if (this.#outgoingMail.length === 0) return;
-    for (const thread of this.#outgoingMail) this.#parts.wake(thread);
+    const threads = this.#outgoingMail;
     this.#outgoingMail = [];
+    // One hold of the lock for all of them, which waking takes (mailboxes.ts).
+    this.#parts.mutex.hold(() => {
+      for (const thread of threads) this.#parts.wake(thread);
+    });
   }
 
   #jobDone(): void {
@@ -749,7 +908,7 @@ export class ServingCore {
   /** Reads this thread's mail. */
   readMail(): void {
     const { mutex, mailboxes, threadNumber } = this.#parts;
-    while (!this.#mustStop) {
+    while (!this.#mustStop && mailboxes.hasMail(threadNumber)) {
       mutex.lock();
       const mail = mailboxes.take(threadNumber);
       mutex.unlock();
@@ -757,6 +916,8 @@ export class ServingCore {
       if (mail.kind === MAIL_KILL) {
         const connection = this.#connections.get(mail.clientId);
         if (connection !== undefined) this.close(connection);
+      } else if (mail.kind === MAIL_UNBLOCKED) {
+        this.#unblocked(mail.clientId);
       } else if (mail.kind === MAIL_UNPAUSED) {
         this.#resumePostponed();
       } else if (mail.kind === MAIL_JOB_DONE) {

@@ -53,6 +53,11 @@ export interface StartOptions {
   readonly onStarting?: (requestStop: (reason: number) => void) => void;
 }
 
+interface PersistenceThread {
+  readonly worker: Worker;
+  readonly ended: Promise<void>;
+}
+
 export class Supervisor {
   readonly #parts: SharedParts;
   readonly port: number;
@@ -99,16 +104,18 @@ export class Supervisor {
     const role = config.values.mode === 'threaded' ? 'keeper' : 'alone';
     const serving: ServingSettings = { ...settings, threadNumber: SERVING_THREAD, role, port: options.port };
     worker.postMessage(serving);
-    const persistence = startPersistence(parts, settings, () => void worker.terminate());
+    let persistence: PersistenceThread | undefined;
     const clients = new ClientThreads(parts, serving, () => void worker.terminate());
     worker.on('message', (report: ServingReport) => {
       if (report.kind === 'start-thread') clients.start(report.thread);
       else if (report.kind === 'hand-over') clients.handOver(report.thread, report.handOver);
     });
-    const ended = watchEnd(worker, persistence, clients, parts);
+    const ended = watchEnd(worker, () => persistence, clients, parts);
     options.onStarting?.((reason) => requestStop(parts, reason));
     try {
       const port = await whenReady(worker);
+      // Not sooner: it would take a quarter of the machine's time from the thread that clients wait for.
+      persistence = startPersistence(parts, settings, () => void worker.terminate());
       const supervisor = new Supervisor(parts, port, ended);
       worker.on('message', (report: ServingReport) => {
         if (report.kind === 'stop-refused') supervisor.#onStopRefused();
@@ -168,7 +175,7 @@ function startPersistence(
   parts: SharedParts,
   settings: Omit<ThreadSettings, 'threadNumber'>,
   onDeath: () => void,
-): Worker {
+): PersistenceThread {
   const { arena } = parts.allocator;
   const worker = startPersistenceWorker(arena.channelName);
   worker.once('message', () => {
@@ -179,7 +186,7 @@ function startPersistence(
     parts.log.warning(`The persistence thread died: ${error.stack ?? String(error)}`);
     onDeath();
   });
-  return worker;
+  return { worker, ended: new Promise((resolve) => worker.once('exit', () => resolve())) };
 }
 
 /** The threads that serve clients in threaded mode, as the supervisor sees them. */
@@ -250,7 +257,7 @@ class ClientThreads {
 /** Waits for the end of the first serving thread, ends the others, and tells the exit code. */
 async function watchEnd(
   worker: Worker,
-  persistence: Worker,
+  persistence: () => PersistenceThread | undefined,
   clients: ClientThreads,
   parts: SharedParts,
 ): Promise<number> {
@@ -261,7 +268,6 @@ async function watchEnd(
   worker.on('error', (error) => {
     parts.log.warning(`A serving thread died: ${error.stack ?? String(error)}`);
   });
-  const persistenceEnded = new Promise<void>((resolve) => persistence.once('exit', () => resolve()));
   await new Promise<void>((resolve) => worker.once('exit', () => resolve()));
   const { control } = parts.allocator.arena;
   Atomics.compareExchange(control, STATE_STOPPING, 0, code + 1);
@@ -270,11 +276,17 @@ async function watchEnd(
     parts.log.warning(`Thread ${owner} died inside the critical section; the server stops.`);
   }
   await clients.allEnded();
-  parts.persistenceState.abortJob(ABORT_THREAD);
-  parts.wake(PERSISTENCE_THREAD);
-  const timer = setTimeout(() => void persistence.terminate(), STOP_WAIT_MILLIS_MAX);
-  await persistenceEnded;
-  clearTimeout(timer);
+  await endPersistence(parts, persistence());
   parts.allocator.arena.close();
   return code;
+}
+
+async function endPersistence(parts: SharedParts, thread: PersistenceThread | undefined): Promise<void> {
+  // The server ended before it served.
+  if (thread === undefined) return;
+  parts.persistenceState.abortJob(ABORT_THREAD);
+  parts.wake(PERSISTENCE_THREAD);
+  const timer = setTimeout(() => void thread.worker.terminate(), STOP_WAIT_MILLIS_MAX);
+  await thread.ended;
+  clearTimeout(timer);
 }

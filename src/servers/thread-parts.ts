@@ -1,5 +1,6 @@
 /** What a serving thread has besides: the keyspace and the engine, over the same shared memory. */
 import { ClientTable } from '../engine/client-table.ts';
+import { Deliveries } from '../engine/deliveries.ts';
 import { Engine } from '../engine/engine.ts';
 import { Statistics } from '../engine/statistics.ts';
 import { Keyspace } from '../keyspace/keyspace.ts';
@@ -16,6 +17,7 @@ export interface ThreadParts extends SharedParts {
   readonly keyspace: Keyspace;
   readonly snapshotQueue: SnapshotQueue;
   readonly clientTable: ClientTable;
+  readonly deliveries: Deliveries;
   readonly statistics: Statistics;
   readonly engine: Engine;
   readonly reply: ReplyWriter;
@@ -40,12 +42,15 @@ export function attachThread(settings: ThreadSettings, arena?: Arena): ThreadPar
       log,
     });
     const clientTable = new ClientTable(allocator);
+    const { threadNumber } = settings;
+    const deliveries = new Deliveries({ allocator, clientTable, config, reply, threadNumber });
     const snapshotQueue = new SnapshotQueue(keyspace);
     return {
       ...shared,
       keyspace,
       snapshotQueue,
       clientTable,
+      deliveries,
       statistics: engine.statistics,
       engine,
       reply,

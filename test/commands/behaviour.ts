@@ -28,6 +28,7 @@ import {
 } from '../support/resp-client.ts';
 import type { ServerProcess } from '../support/server-process.ts';
 import { assertSurvivesReload, RELOAD_ARGS } from '../support/surviving-reload.ts';
+import { waitUntil } from '../support/wait-until.ts';
 
 export type Protocol = 2 | 3;
 
@@ -82,9 +83,29 @@ export function on(clientName: string, command: string | readonly Argument[], ex
   return [command, expected, clientName];
 }
 
+/** Sends a command whose replies, and what comes with them, are for `receives`. */
+export function sends(clientName: string, command: string | readonly Argument[]): Step {
+  return async (clients) => {
+    const client = await clients.get(clientName);
+    client.send(...wordsOf(command));
+  };
+}
+
 /** Waits for time to pass, for what lives a few milliseconds. */
 export function wait(millis: number): Step {
   return () => sleep(millis);
+}
+
+/** The named client sends a command that makes it wait; the script goes on as soon as it does. */
+export function blocks(clientName: string, command: string | readonly Argument[]): Step {
+  return (clients) => clients.block(clientName, wordsOf(command));
+}
+
+/** What the named client gets next, in this order: the reply that it has waited for, or messages. */
+export function receives(clientName: string, ...expected: readonly Expected[]): Step {
+  return async (clients) => {
+    for (const one of expected) await clients.expectReply(clientName, one);
+  };
 }
 
 /** Closes the named client's connection from its side. */
@@ -151,6 +172,11 @@ export function map(...pairs: readonly (readonly [Expected, Expected])[]): Speci
   return aggregate('%', pairs.flat());
 }
 
+/** A message that no command has asked for: an array, in RESP3 a push. */
+export function push(...items: readonly Expected[]): Special {
+  return aggregate('>', items);
+}
+
 /** Members in this order: an array, in RESP3 a set. */
 export function set(...members: readonly Expected[]): Special {
   return aggregate('~', members);
@@ -209,6 +235,10 @@ class Clients {
     this.#protocol = protocol;
   }
 
+  get protocol(): Protocol {
+    return this.#protocol;
+  }
+
   async get(name: string): Promise<RespClient> {
     const existing = this.#open.get(name);
     if (existing !== undefined) return existing;
@@ -216,6 +246,22 @@ class Clients {
     if (this.#protocol === 3) await client.command('HELLO', '3');
     this.#open.set(name, client);
     return client;
+  }
+
+  async block(name: string, words: readonly Argument[]): Promise<void> {
+    const observer = await this.get('');
+    const client = await this.get(name);
+    const id = (await client.text('CLIENT', 'ID')).slice(1);
+    client.send(...words);
+    await waitUntil(`${describeCommand(words)} waits`, async () =>
+      / flags=[a-zA-Z]*b/.test(await observer.text('CLIENT', 'LIST', 'ID', id)),
+    );
+  }
+
+  async expectReply(name: string, expected: Expected): Promise<void> {
+    const client = await this.get(name);
+    const place = `what ${name} receives`;
+    assertMatches(await client.readReply(), expected, { protocol: this.#protocol, place });
   }
 
   async disconnect(name: string): Promise<void> {
@@ -242,7 +288,7 @@ async function runScript(server: ServerProcess, protocol: Protocol, steps: reado
         continue;
       }
       const [command, expected, clientName = ''] = step;
-      const words = typeof command === 'string' ? command.split(' ') : command;
+      const words = wordsOf(command);
       const client = await clients.get(clientName);
       const reply = await client.command(...words);
       assertMatches(reply, expected, { protocol, place: `step ${index + 1}, ${describeCommand(words)}` });
@@ -293,7 +339,7 @@ function scalar(special: string, tag: string, content: string): Special {
   return { special, matches: (reply) => isScalar(reply, tag, content) };
 }
 
-function aggregate(tag: '%' | '~', items: readonly Expected[]): Special {
+function aggregate(tag: '%' | '~' | '>', items: readonly Expected[]): Special {
   return {
     special: `${tag}${describeExpected(items)}`,
     matches: (reply, protocol) => matchesItems(reply, protocol === 3 ? tag : '*', items, protocol),
@@ -306,6 +352,10 @@ function describeExpected(expected: Expected): string {
   if (typeof expected === 'string' || Buffer.isBuffer(expected)) return quoteBytes(toBytes(expected));
   if (isSpecial(expected)) return expected.special;
   return `*[${expected.map(describeExpected).join(', ')}]`;
+}
+
+function wordsOf(command: string | readonly Argument[]): readonly Argument[] {
+  return typeof command === 'string' ? command.split(' ') : command;
 }
 
 function describeCommand(words: readonly Argument[]): string {

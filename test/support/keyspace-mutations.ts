@@ -1,8 +1,11 @@
 /** Random keys, and random changes to them of every kind, for tests of snapshots. */
 import type { Ref } from '../../src/memory/arena.ts';
 import { BorrowedBytes } from '../../src/memory/struct.ts';
+import { TYPE_STRING } from '../../src/keyspace/entry.ts';
 import type { Database } from '../../src/keyspace/database.ts';
 import type { Keyspace } from '../../src/keyspace/keyspace.ts';
+import { CollectionMutator } from './collection-mutations.ts';
+import { canonicalOf } from './collection-state.ts';
 import type { SeededRandom } from './seeded-random.ts';
 
 /** What a key is at a moment. */
@@ -21,11 +24,9 @@ export function stateKey(databaseIndex: number, key: Uint8Array): string {
 /** Reads the whole keyspace, dead keys included. */
 export function stateOf(keyspace: Keyspace): KeyspaceState {
   const state: KeyspaceState = new Map();
-  const view = new BorrowedBytes();
   for (const database of keyspace.databases) {
     forEachEntry(database, (entry) => {
-      keyspace.strings.borrow(entry, view);
-      const value = Buffer.from(view.copy());
+      const value = canonicalOf(keyspace, database, entry);
       state.set(stateKey(database.index, database.keyOf(entry)), { value, expiry: database.expiryOf(entry) });
     });
   }
@@ -47,6 +48,9 @@ export interface MutationOptions {
   /** How likely a value has a block of its own, of more than 64 KiB. */
   readonly longRatio: number;
   readonly longBytesMax: number;
+  /** How likely a value is a collection, and how many elements the largest of them have. */
+  readonly collectionRatio?: number;
+  readonly elementsMax?: number;
 }
 
 export class Mutator {
@@ -54,8 +58,10 @@ export class Mutator {
   readonly #random: SeededRandom;
   readonly #options: MutationOptions;
   readonly #view = new BorrowedBytes();
+  readonly #collections: CollectionMutator;
 
   constructor(keyspace: Keyspace, random: SeededRandom, options: MutationOptions) {
+    this.#collections = new CollectionMutator(keyspace, random, options.elementsMax ?? 0);
     this.#keyspace = keyspace;
     this.#random = random;
     this.#options = options;
@@ -86,13 +92,19 @@ export class Mutator {
       return;
     }
     const { strings } = this.#keyspace;
+    const isString = database.typeOf(entry) === TYPE_STRING;
+    const edits = isString
+      ? [
+          { weight: 10, run: () => this.#overwrite(database, entry) },
+          { weight: 10, run: () => this.#edit(database, entry, strings.length(entry)) },
+          { weight: 10, run: () => this.#append(database, entry) },
+          { weight: 3, run: () => this.#edit(database, entry, this.#random.integer(0, 3000)) },
+        ]
+      : [{ weight: 40, run: () => this.#collections.mutate(database, entry) }];
     this.#random
       .pickWeighted([
         { weight: 10, run: () => void this.#set(database, name) },
-        { weight: 10, run: () => this.#overwrite(database, entry) },
-        { weight: 10, run: () => this.#edit(database, entry, strings.length(entry)) },
-        { weight: 10, run: () => this.#append(database, entry) },
-        { weight: 3, run: () => this.#edit(database, entry, this.#random.integer(0, 3000)) },
+        ...edits,
         {
           weight: 8,
           run: () => void database.setExpiry(entry, this.#keyspace.now + this.#random.integer(0, 50)),
@@ -140,6 +152,11 @@ export class Mutator {
   }
 
   #set(database: Database, name: Buffer): Ref {
+    if (this.#random.chance(this.#options.collectionRatio ?? 0)) {
+      const old = database.find(name, 0, name.length);
+      if (old !== 0) database.delete(old);
+      return this.#collections.create(database, name);
+    }
     const value = this.#value();
     const keepsExpiry = this.#random.chance(0.3);
     return this.#keyspace.strings.set(database, name, 0, name.length, value, 0, value.length, keepsExpiry);
@@ -181,8 +198,15 @@ export class Mutator {
   #copy(entry: Ref): void {
     const target = this.#random.pick(this.#keyspace.databases);
     const name = this.name(this.#random.integer(0, this.#options.nameCount - 1));
-    if (target.find(name, 0, name.length) === 0)
+    if (target.find(name, 0, name.length) !== 0) return;
+    const type = target.typeOf(entry);
+    if (type === TYPE_STRING) {
       this.#keyspace.strings.copyTo(entry, target, name, 0, name.length);
+    } else {
+      const encoding = target.encodingOf(entry);
+      const copy = this.#keyspace.kindOf(type).copy(target.valueOf(entry), encoding);
+      target.createWith(name, 0, name.length, type, encoding, copy);
+    }
   }
 
   #grow(database: Database): void {
