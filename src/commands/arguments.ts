@@ -38,8 +38,13 @@ export function double(name: string, options?: ArgumentOptions): Argument {
   return argument(name, 'double', options);
 }
 
-export function pattern(name: string, options?: ArgumentOptions): Argument {
-  return argument(name, 'pattern', options);
+/** A pattern; with `keySpecIndex` one of the names of keys. */
+export function pattern(
+  name: string,
+  { keySpecIndex, ...options }: ArgumentOptions & { readonly keySpecIndex?: number } = {},
+): Argument {
+  const described = argument(name, 'pattern', options);
+  return keySpecIndex === undefined ? described : { ...described, keySpecIndex };
 }
 
 export function unixTime(name: string, options?: ArgumentOptions): Argument {

@@ -322,7 +322,7 @@ function int64(call: Call, index: number): number | bigint {
   return Number.isNaN(small) ? call.int64(index) : small;
 }
 
-/** An index, which counts from the end when it is negative; to be compared with lengths, so it may be rounded. */
+/** An index, counted from the end when it is negative. It is compared with lengths, so it may be rounded. */
 function fromEnd(index: number | bigint, length: number): number {
   return index < 0 ? Number(index) + length : Number(index);
 }

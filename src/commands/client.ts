@@ -233,8 +233,7 @@ export const CLIENT_COMMANDS = family({ group: 'connection', categories: ['conne
         arity: 2,
         flags: ['noscript', 'loading', 'stale'],
         since: '6.2.0',
-        summary:
-          'Return information about server assisted client side caching for the current connection',
+        summary: 'Return information about server assisted client side caching for the current connection',
         complexity: 'O(1)',
         run: clientTrackingInfo,
       },

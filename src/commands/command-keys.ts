@@ -14,9 +14,14 @@ export interface FoundKey {
 }
 
 /**
- * Key specs cannot say that flags depend on other arguments: what Redis has functions for (`getkeys_proc`).
+ * Key specs cannot say that flags depend on other arguments, or that an option of SORT names a key: what Redis
+ * has functions for (`getkeys_proc`).
  */
-const FINDERS: ReadonlyMap<string, (request: Request) => readonly FoundKey[]> = new Map([['set', keyOfSet]]);
+const FINDERS: ReadonlyMap<string, (request: Request) => readonly FoundKey[]> = new Map([
+  ['set', keyOfSet],
+  ['sort', keysOfSort],
+  ['sort_ro', keyOfReadOnlySort],
+]);
 
 /** Whether the command can have keys at all. */
 export function hasKeys({ keySpecs = [] }: Command): boolean {
@@ -26,9 +31,9 @@ export function hasKeys({ keySpecs = [] }: Command): boolean {
 /** The keys in the order of the specs; none where the arguments do not fit them. */
 export function findKeys(command: Command, request: Request): readonly FoundKey[] {
   const { keySpecs = [] } = command;
-  if (keySpecs.some(({ flags }) => flags.includes('variable_flags'))) {
-    return FINDERS.get(command.name)?.(request) ?? [];
-  }
+  const find = FINDERS.get(command.name);
+  if (find !== undefined) return find(request);
+  if (keySpecs.some(({ flags }) => flags.includes('variable_flags'))) return [];
 
   const found: FoundKey[] = [];
   for (const spec of keySpecs.filter(isOfKeys)) {
@@ -125,4 +130,30 @@ function keyOfSet(request: Request): readonly FoundKey[] {
     }
   }
   return [{ index: 1, flags: ['OW', 'update'] }];
+}
+
+/** Arguments that the options of SORT have. */
+const SORT_OPTIONS: readonly (readonly [option: string, argumentCount: number])[] = [
+  ['LIMIT', 2],
+  ['GET', 1],
+  ['BY', 1],
+];
+
+/** The key that is sorted and the last one that STORE names (Redis 7.0 db.c, sortGetKeys). */
+function keysOfSort(request: Request): readonly FoundKey[] {
+  const isWord = (index: number, word: string): boolean =>
+    equalsIgnoreCase(request.buffer, request.start(index), request.end(index), word);
+  let stored = 0;
+  for (let i = 2; i < request.count; i++) {
+    const option = SORT_OPTIONS.find(([name]) => isWord(i, name));
+    if (option !== undefined) i += option[1];
+    else if (isWord(i, 'STORE') && i + 1 < request.count) stored = i + 1;
+  }
+  const keys = keyOfReadOnlySort();
+  return stored === 0 ? keys : [...keys, { index: stored, flags: ['OW', 'update'] }];
+}
+
+/** The others, whose names depend on the elements, are not told. */
+function keyOfReadOnlySort(): readonly FoundKey[] {
+  return [{ index: 1, flags: ['RO', 'access'] }];
 }

@@ -64,7 +64,8 @@ describe('rows against a real Redis', { skip }, () => {
   before(async () => (redis = await startRedis()));
   after(() => redis.stop());
 
-  for (const command of ALL_COMMANDS) {
+  // What came with Redis 7.4 the real one of here, 7.0, does not know.
+  for (const command of ALL_COMMANDS.filter(({ since }) => !since.startsWith('7.4.'))) {
     test(command.name, async () => {
       const [info] = (await redis.call('COMMAND', 'INFO', command.name)) as Description[];
       assert.deepEqual(comparable(describeInfo(command)), comparable(onlyOurs(info as Description, command)));

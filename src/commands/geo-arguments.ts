@@ -22,7 +22,7 @@ export function doubleArgument(call: Call, index: number, notANumber: ErrorReply
   return value;
 }
 
-/** The longitude and latitude that are two arguments. @throws NOT_A_FLOAT, and one for a place not on the map */
+/** The longitude and latitude that are two arguments. @throws NOT_A_FLOAT, and when the map ends before */
 export function positionArgument(call: Call, index: number): Position {
   const longitude = doubleArgument(call, index, NOT_A_FLOAT);
   const latitude = doubleArgument(call, index + 1, NOT_A_FLOAT);

@@ -5,7 +5,7 @@ import { ScoreRange } from '../keyspace/sorted-set-ranges.ts';
 import type { Ref } from '../memory/arena.ts';
 import { BorrowedBytes } from '../memory/struct.ts';
 import { ErrorReply } from '../protocol/error-reply.ts';
-import { distanceWithin, positionOf, scoreRangesOf } from '../util/geohash.ts';
+import { distanceWithin, positionOf, scoreRangesOf, storedDistance } from '../util/geohash.ts';
 import type { Position, Shape } from '../util/geohash.ts';
 import { partialSort } from '../util/partial-sort.ts';
 import type { Call } from './call.ts';
@@ -64,7 +64,7 @@ type Extent =
 
 /** A member in the shape. */
 interface Point {
-  readonly member: Buffer;
+  readonly rank: number;
   readonly score: number;
   readonly position: Position;
   /** From the center, meters. */
@@ -96,7 +96,7 @@ export function geoRadiusByMemberRo(call: Call): void {
   search(call, { ...RADIUS_BY_MEMBER, stores: 'never' });
 }
 
-/** GEOSEARCH key FROMMEMBER member | FROMLONLAT lon lat BYRADIUS radius unit | BYBOX width height unit [option ...] */
+/** GEOSEARCH key FROMMEMBER member | FROMLONLAT x y BYRADIUS radius unit | BYBOX width height unit [...] */
 export function geoSearch(call: Call): void {
   search(call, SEARCH);
 }
@@ -110,7 +110,7 @@ function search(call: Call, form: Form): void {
   const entry = call.lookupTypedRead(form.sourceIndex, TYPE_SORTED_SET);
   const wanted = parseSearch(call, form, entry);
   if (entry === 0) {
-    if (wanted.storeIndex > 0) storePoints(call, form, wanted, []);
+    if (wanted.storeIndex > 0) storePoints(call, form, wanted, entry, []);
     else call.reply.array(0);
     return;
   }
@@ -119,8 +119,8 @@ function search(call: Call, form: Form): void {
   const shape: Shape = { ...wanted.extent!, center: wanted.center! };
   const points = pointsIn(call, entry, shape, wanted.takesAny ? wanted.count : Infinity);
   const chosen = choosePoints(points, wanted);
-  if (wanted.storeIndex > 0) storePoints(call, form, wanted, chosen);
-  else replyPoints(call, wanted, chosen);
+  if (wanted.storeIndex > 0) storePoints(call, form, wanted, entry, chosen);
+  else replyPoints(call, wanted, entry, chosen);
 }
 
 // Arguments -------------------------------------------------------------------------------------------------
@@ -152,7 +152,7 @@ function parseSearch(call: Call, form: Form, entry: Ref): Search {
   return wanted;
 }
 
-/** Takes the option that an argument is; returns how many arguments it has, itself included. @throws SYNTAX_ERROR */
+/** Takes the option that an argument is; returns how many arguments it is made of. @throws SYNTAX_ERROR */
 function parseOption(call: Call, form: Form, entry: Ref, wanted: Search, index: number): number {
   const followers = call.argumentCount - index - 1;
   if (call.is(index, 'WITHDIST')) wanted.withDistance = true;
@@ -267,8 +267,7 @@ function pointsIn(call: Call, entry: Ref, shape: Shape, limit: number): Point[] 
       const position = positionOf(score);
       const meters = distanceWithin(shape, position);
       if (meters === undefined) continue;
-      cursor.borrow(member);
-      points.push({ member: member.copy(), score, position, meters });
+      points.push({ rank, score, position, meters });
       if (points.length >= limit) return points;
     }
   }
@@ -294,13 +293,16 @@ function compareDistance(a: Point, b: Point): number {
 
 // Results ---------------------------------------------------------------------------------------------------
 
-function replyPoints(call: Call, wanted: Search, points: readonly Point[]): void {
-  const { reply } = call;
+function replyPoints(call: Call, wanted: Search, entry: Ref, points: readonly Point[]): void {
+  const { database, keyspace, reply } = call;
+  const cursor = keyspace.sortedSets.newCursor();
   const details = Number(wanted.withDistance) + Number(wanted.withScore) + Number(wanted.withPosition);
   reply.array(points.length);
   for (const point of points) {
     if (details > 0) reply.array(details + 1);
-    reply.bulkBytes(point.member);
+    keyspace.sortedSets.seek(database, entry, point.rank, cursor);
+    cursor.borrow(member);
+    reply.bulk(member.bytes, member.start, member.end);
     if (wanted.withDistance) replyDistance(call, point.meters / wanted.extent!.unitMeters);
     if (wanted.withScore) replyScore(call, point.score);
     if (wanted.withPosition) replyPosition(call, point.position);
@@ -315,10 +317,10 @@ function replyScore(call: Call, score: number): void {
 }
 
 /** Makes the points a sorted set, in place of what the key had; without any, the key is deleted. */
-function storePoints(call: Call, form: Form, wanted: Search, points: readonly Point[]): void {
+function storePoints(call: Call, form: Form, wanted: Search, entry: Ref, points: readonly Point[]): void {
   const { storeIndex } = wanted;
   if (points.length > 0) {
-    storeSet(call, wanted, points);
+    storeSet(call, wanted, entry, points);
     const event = form.kind === 'search' ? 'geosearchstore' : 'georadiusstore';
     call.changed(storeIndex, NOTIFY_SORTED_SET, event);
     call.keyspace.addDirty(points.length - 1);
@@ -332,16 +334,19 @@ function storePoints(call: Call, form: Form, wanted: Search, points: readonly Po
   call.reply.integer(points.length);
 }
 
-function storeSet(call: Call, wanted: Search, points: readonly Point[]): void {
+function storeSet(call: Call, wanted: Search, entry: Ref, points: readonly Point[]): void {
   const { database, keyspace, request } = call;
   const { sortedSets } = keyspace;
   const { buffer } = request;
   const [start, end] = [request.start(wanted.storeIndex), request.end(wanted.storeIndex)];
   const set = sortedSets.newSet(points.length);
   try {
-    for (const { member: bytes, meters, score } of points) {
-      const stored = wanted.storesDistance ? meters / wanted.extent!.unitMeters : score;
-      sortedSets.put(set, bytes, 0, bytes.length, stored);
+    const cursor = sortedSets.newCursor();
+    for (const { position, rank, score } of points) {
+      const stored = wanted.storesDistance ? distanceToStore(wanted, position) : score;
+      sortedSets.seek(database, entry, rank, cursor);
+      cursor.borrow(member);
+      sortedSets.put(set, member.bytes, member.start, member.end, stored);
     }
     sortedSets.compact(set);
     database.storeWith(buffer, start, end, TYPE_SORTED_SET, set.encoding, set.value);
@@ -349,4 +354,8 @@ function storeSet(call: Call, wanted: Search, points: readonly Point[]): void {
     sortedSets.discard(set);
     throw error;
   }
+}
+
+function distanceToStore({ center, extent }: Search, position: Position): number {
+  return storedDistance(center!, position) / extent!.unitMeters;
 }

@@ -1,5 +1,4 @@
 /** Hashes: fields and their values (Redis 7.0 t_hash.c). */
-import { TYPE_HASH } from '../keyspace/entry.ts';
 import type { HashParts } from '../keyspace/hash-values.ts';
 import { NOTIFY_GENERIC, NOTIFY_HASH } from '../keyspace/notify.ts';
 import type { Ref } from '../memory/arena.ts';
@@ -13,6 +12,7 @@ import { block, double, integer, key, pattern, string, token } from './arguments
 import type { Call } from './call.ts';
 import { INCREMENT_OVERFLOW, NAN_OR_INFINITY, NOT_A_FLOAT, SYNTAX_ERROR, wrongArity } from './errors.ts';
 import { family } from './family.ts';
+import { lookupHashRead, lookupHashWrite } from './hash-lookup.ts';
 import { oneKey } from './key-specs.ts';
 import { SCAN_BUCKETS_PER_ELEMENT, scanCursor, scanOptions } from './scan-options.ts';
 
@@ -247,13 +247,13 @@ export const HASH_COMMANDS = family({ group: 'hash', categories: ['hash'] }, [
 
 /** HGET key field */
 function hGet(call: Call): void {
-  const entry = call.lookupTypedRead(1, TYPE_HASH);
+  const entry = lookupHashRead(call, 1);
   replyValue(call, entry, 2);
 }
 
 /** HMGET key field [field ...] */
 function hMGet(call: Call): void {
-  const entry = call.lookupTypedRead(1, TYPE_HASH);
+  const entry = lookupHashRead(call, 1);
 
   call.reply.array(call.argumentCount - 2);
   for (let i = 2; i < call.argumentCount; i++) replyValue(call, entry, i);
@@ -280,13 +280,13 @@ function placeOf(call: Call, entry: Ref, index: number): number {
 
 /** HEXISTS key field */
 function hExists(call: Call): void {
-  const entry = call.lookupTypedRead(1, TYPE_HASH);
+  const entry = lookupHashRead(call, 1);
   call.reply.integer(placeOf(call, entry, 2) === 0 ? 0 : 1);
 }
 
 /** HSTRLEN key field */
 function hStrLen(call: Call): void {
-  const entry = call.lookupTypedRead(1, TYPE_HASH);
+  const entry = lookupHashRead(call, 1);
   const place = placeOf(call, entry, 2);
   if (place === 0) {
     call.reply.integer(0);
@@ -298,13 +298,13 @@ function hStrLen(call: Call): void {
 
 /** HLEN key */
 function hLen(call: Call): void {
-  const entry = call.lookupTypedRead(1, TYPE_HASH);
+  const entry = lookupHashRead(call, 1);
   call.reply.integer(entry === 0 ? 0 : call.keyspace.hashes.fieldCount(call.database, entry));
 }
 
 /** HGETALL key */
 function hGetAll(call: Call): void {
-  const entry = call.lookupTypedRead(1, TYPE_HASH);
+  const entry = lookupHashRead(call, 1);
   call.reply.map(entry === 0 ? 0 : call.keyspace.hashes.fieldCount(call.database, entry));
   if (entry !== 0) call.keyspace.hashes.emit(call.database, entry, 'both', call.reply);
 }
@@ -320,7 +320,7 @@ function hVals(call: Call): void {
 }
 
 function replyParts(call: Call, parts: HashParts): void {
-  const entry = call.lookupTypedRead(1, TYPE_HASH);
+  const entry = lookupHashRead(call, 1);
   call.reply.array(entry === 0 ? 0 : call.keyspace.hashes.fieldCount(call.database, entry));
   if (entry !== 0) call.keyspace.hashes.emit(call.database, entry, parts, call.reply);
 }
@@ -330,7 +330,7 @@ function hScan(call: Call): void {
   const { database, reply } = call;
   const { hashes } = call.keyspace;
   let cursor = scanCursor(call, 2);
-  const entry = call.lookupTypedRead(1, TYPE_HASH);
+  const entry = lookupHashRead(call, 1);
   if (entry === 0) {
     reply.array(2);
     reply.bulkInteger(0);
@@ -388,7 +388,7 @@ function hRandField(call: Call): void {
   const withValues = call.argumentCount > 3;
   if (call.argumentCount > 4 || (withValues && !call.is(3, 'WITHVALUES'))) throw SYNTAX_ERROR;
   if (withValues && (count > PAIRS_MAX || count < -PAIRS_MAX)) throw COUNT_OUT_OF_RANGE;
-  const entry = call.lookupTypedRead(1, TYPE_HASH);
+  const entry = lookupHashRead(call, 1);
 
   if (entry === 0 || count === 0n) reply.array(0);
   else if (count < 0n) replyRandom(call, entry, Number(-count), withValues);
@@ -397,7 +397,7 @@ function hRandField(call: Call): void {
 
 /** HRANDFIELD key */
 function randomField(call: Call): void {
-  const entry = call.lookupTypedRead(1, TYPE_HASH);
+  const entry = lookupHashRead(call, 1);
   if (entry === 0) call.reply.null();
   else replyPlace(call, entry, call.keyspace.hashes.random(call.database, entry), false);
 }
@@ -474,15 +474,17 @@ function setFields(call: Call): number {
     if (length > longest) longest = length;
     total += length;
   }
-  let entry = call.lookupTypedWrite(1, TYPE_HASH);
+  let entry = lookupHashWrite(call, 1);
 
   const { hashes } = keyspace;
   if (entry === 0) entry = hashes.create(database, buffer, request.start(1), request.end(1), longest);
   else hashes.prepare(database, entry, longest, total);
   let newCount = 0;
   for (let i = 2; i < count; i += 2) {
-    const [fieldStart, fieldEnd] = [request.start(i), request.end(i)];
-    const [valueStart, valueEnd] = [request.start(i + 1), request.end(i + 1)];
+    const fieldStart = request.start(i);
+    const fieldEnd = request.end(i);
+    const valueStart = request.start(i + 1);
+    const valueEnd = request.end(i + 1);
     if (hashes.set(database, entry, buffer, fieldStart, fieldEnd, buffer, valueStart, valueEnd)) newCount++;
   }
   call.changed(1, NOTIFY_HASH, 'hset');
@@ -492,7 +494,7 @@ function setFields(call: Call): number {
 
 /** HSETNX key field value */
 function hSetNx(call: Call): void {
-  const entry = call.lookupTypedWrite(1, TYPE_HASH);
+  const entry = lookupHashWrite(call, 1);
   if (placeOf(call, entry, 2) !== 0) {
     call.reply.integer(0);
     return;
@@ -504,7 +506,10 @@ function hSetNx(call: Call): void {
   call.reply.integer(1);
 }
 
-/** Sets the field that is argument 2, in a new hash when there is none (entry 0). */
+/**
+ * Sets the field that is argument 2, in a new hash when there is none (entry 0). A field that expires goes on
+ * to do so.
+ */
 function setField(call: Call, entry: Ref, value: Uint8Array, start: number, end: number): void {
   const { database, request } = call;
   const { buffer } = request;
@@ -512,13 +517,13 @@ function setField(call: Call, entry: Ref, value: Uint8Array, start: number, end:
   const longest = Math.max(request.length(2), end - start);
   const target =
     entry === 0 ? hashes.create(database, buffer, request.start(1), request.end(1), longest) : entry;
-  hashes.set(database, target, buffer, request.start(2), request.end(2), value, start, end);
+  hashes.set(database, target, buffer, request.start(2), request.end(2), value, start, end, true);
 }
 
 /** HDEL key field [field ...] */
 function hDel(call: Call): void {
   const { database, keyspace, request } = call;
-  const entry = call.lookupTypedWrite(1, TYPE_HASH);
+  const entry = lookupHashWrite(call, 1);
   if (entry === 0) {
     call.reply.integer(0);
     return;
@@ -547,7 +552,7 @@ function hIncrBy(call: Call): void {
   const { request } = call;
   const delta = parseInteger(request.buffer, request.start(3), request.end(3));
   const bigDelta = Number.isNaN(delta) ? call.int64(3) : undefined;
-  const entry = call.lookupTypedWrite(1, TYPE_HASH);
+  const entry = lookupHashWrite(call, 1);
   const hasValue = borrowArgumentValue(call, entry);
   const current = hasValue ? parseInteger(borrowed.bytes, borrowed.start, borrowed.end) : 0;
   const sum = current + delta;
@@ -587,7 +592,7 @@ function hIncrByFloat(call: Call): void {
   const delta = parseLongDouble(request.buffer, request.start(3), request.end(3));
   if (delta === undefined) throw NOT_A_FLOAT;
   if (typeof delta === 'string') throw NOT_FINITE;
-  const entry = call.lookupTypedWrite(1, TYPE_HASH);
+  const entry = lookupHashWrite(call, 1);
   const hasValue = borrowArgumentValue(call, entry);
   const current = hasValue ? parseLongDouble(borrowed.bytes, borrowed.start, borrowed.end) : ZERO;
   if (current === undefined) throw VALUE_NOT_A_FLOAT;

@@ -139,7 +139,7 @@ function addToDense(call: Call, entry: Ref): number {
   return raised;
 }
 
-/** Adds the elements to a copy, and stores that; how many registers were raised. A new value counts as one. */
+/** Adds the elements to a copy, and stores that; how many registers were raised. A new key counts as one. */
 function addToSparse(call: Call, entry: Ref): number {
   const { request } = call;
   prepare(call, entry);
@@ -173,15 +173,18 @@ function pfCount(call: Call): void {
   const entry = borrowEditable(call, found);
   const { bytes, start, end } = stored;
   const noted = notedCardinality(bytes, start);
-  const cardinality = noted ?? estimate(bytes, start, end);
-  if (cardinality === undefined) throw CORRUPT;
-  if (noted === undefined) {
-    // A change without an event, of a command that reads: it is logged, and breaks transactions that watch.
-    const { start: from, end: to } = CARDINALITY_RANGE;
-    call.strings.edit(call.database, entry, end - start, stored, from, to);
-    noteCardinality(stored.bytes, stored.start, cardinality);
-    call.changed(1, 0, '');
+  if (noted !== undefined) {
+    replyCardinality(call, noted);
+    return;
   }
+
+  const cardinality = estimate(bytes, start, end);
+  if (cardinality === undefined) throw CORRUPT;
+  // A change without an event, of a command that reads: it is logged, and breaks transactions that watch.
+  const { start: from, end: to } = CARDINALITY_RANGE;
+  call.strings.edit(call.database, entry, end - start, stored, from, to);
+  noteCardinality(stored.bytes, stored.start, cardinality);
+  call.changed(1, 0, '');
   replyCardinality(call, cardinality);
 }
 
@@ -264,7 +267,7 @@ function borrow(call: Call, entry: Ref): BorrowedBytes {
   return stored;
 }
 
-/** The same for a value that may be changed, which Redis makes `raw` at once. Returns the entry, which may have moved. */
+/** The same for a value that may be changed, which Redis makes `raw` at once. The entry may move. */
 function borrowEditable(call: Call, entry: Ref): Ref {
   const { length } = borrow(call, entry);
   if (call.database.encodingOf(entry) === ENCODING_RAW) return entry;
@@ -295,6 +298,7 @@ function store(call: Call, entry: Ref, keyIndex: number): void {
   copyBytes(stored.bytes, stored.start, bytes, 0, length);
 }
 
-function replyCardinality(call: Call, cardinality: bigint): void {
-  call.reply.bigInteger(cardinality);
+function replyCardinality(call: Call, cardinality: number | bigint): void {
+  if (Number.isSafeInteger(cardinality)) call.reply.integer(Number(cardinality));
+  else call.reply.bigInteger(BigInt(cardinality));
 }

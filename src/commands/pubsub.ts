@@ -1,4 +1,5 @@
 /** Publish and subscribe (Redis 7.0 pubsub.c). */
+import { ErrorReply } from '../protocol/error-reply.ts';
 import { globMatch } from '../util/glob.ts';
 import { block, pattern, string } from './arguments.ts';
 import type { Call } from './call.ts';
@@ -8,6 +9,9 @@ import { replyHelp } from './help-reply.ts';
 import { keysFrom, oneKey } from './key-specs.ts';
 import type { SubscriptionKind } from './services.ts';
 import { SESSION_SUBSCRIBER } from './session.ts';
+
+/** Only the older two may be in a transaction (pubsub.c, ssubscribeCommand). */
+const SHARD_IN_TRANSACTION = new ErrorReply("ERR SSUBSCRIBE isn't allowed for a DENY BLOCKING client");
 
 export const PUBSUB_COMMANDS = family({ group: 'pubsub', categories: ['pubsub'] }, [
   {
@@ -205,6 +209,7 @@ function pSubscribe(call: Call): void {
 
 /** SSUBSCRIBE shardchannel [shardchannel ...] */
 function sSubscribe(call: Call): void {
+  if (call.session.isInTransaction) throw SHARD_IN_TRANSACTION;
   subscribeAll(call, 'shard');
 }
 
@@ -262,7 +267,9 @@ function replyCount(call: Call, kind: SubscriptionKind, word: string, name: Uint
   reply.bulkText(word);
   if (name === undefined) reply.null();
   else reply.bulkBytes(name);
-  reply.integer(kind === 'shard' ? countOf(call, 'shard') : countOf(call, 'channel') + countOf(call, 'pattern'));
+  reply.integer(
+    kind === 'shard' ? countOf(call, 'shard') : countOf(call, 'channel') + countOf(call, 'pattern'),
+  );
   reply.keep(mark);
 }
 

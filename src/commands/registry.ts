@@ -9,6 +9,7 @@ import { DUMP_COMMANDS } from './dump.ts';
 import { EXPIRY_COMMANDS } from './expiry.ts';
 import { GENERIC_COMMANDS } from './generic.ts';
 import { GEO_COMMANDS } from './geo.ts';
+import { HASH_EXPIRY_COMMANDS } from './hash-expiry.ts';
 import { HASH_COMMANDS } from './hash.ts';
 import { HYPERLOGLOG_COMMANDS } from './hyperloglog.ts';
 import { LIST_COMMANDS } from './list.ts';
@@ -34,6 +35,7 @@ export const ALL_COMMANDS: readonly Command[] = [
   ...GEO_COMMANDS,
   ...HYPERLOGLOG_COMMANDS,
   ...HASH_COMMANDS,
+  ...HASH_EXPIRY_COMMANDS,
   ...LIST_COMMANDS,
   ...GENERIC_COMMANDS,
   ...SORT_COMMANDS,

@@ -1,4 +1,4 @@
-/** Unions, intersections and differences of sorted sets and sets (t_zset.c, zunionInterDiffGenericCommand). */
+/** Unions, intersections and differences of sorted sets and sets (Redis 7.0 t_zset.c, zunionInter…). */
 import { TYPE_SET, TYPE_SORTED_SET } from '../keyspace/entry.ts';
 import type { LooseSortedSet } from '../keyspace/sorted-set-values.ts';
 import type { Ref } from '../memory/arena.ts';

@@ -1,4 +1,4 @@
-/** The ends of ranges by score or by member, as arguments (Redis 7.0 t_zset.c, zslParseRange and ...LexRange). */
+/** The ends of ranges by score or by member, as arguments (Redis 7.0 t_zset.c, zslParse…Range). */
 import type { MemberBound, MemberRange, ScoreRange } from '../keyspace/sorted-set-ranges.ts';
 import { ErrorReply } from '../protocol/error-reply.ts';
 import { parseCDouble } from '../util/c-double.ts';

@@ -1,6 +1,6 @@
 /**
- * Ranges of sorted sets: by rank, score or member; to read, count, store or remove. Whatever the range is given
- * by, it comes down to a span of ranks.
+ * Ranges of sorted sets: by rank, score or member; to read, count, store or remove. Whatever the range is
+ * given by, it comes down to a span of ranks.
  */
 import { TYPE_SORTED_SET } from '../keyspace/entry.ts';
 import { NOTIFY_GENERIC, NOTIFY_SORTED_SET } from '../keyspace/notify.ts';

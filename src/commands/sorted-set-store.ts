@@ -19,7 +19,7 @@ export function filled(
   return set;
 }
 
-/** Makes a set the value of the first key, and replies how many members it has. An empty set deletes the key. */
+/** Makes a set the value of the first key, and replies how many members it has; an empty one deletes it. */
 export function storeSortedSet(call: Call, set: LooseSortedSet, event: string): void {
   const { database, request } = call;
   const { sortedSets } = call.keyspace;

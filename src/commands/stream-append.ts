@@ -235,7 +235,7 @@ function parseOptions(call: Call, isAdd: boolean): number {
   return index;
 }
 
-/** What follows MAXLEN or MINID: `=` or `~`, if there is more, and then the threshold, whose index is returned. */
+/** `=` or `~`, if there is more, stands before the threshold, whose index is returned. */
 function parseThreshold(call: Call, index: number): number {
   if (options.isTrimming) throw TWO_STRATEGIES;
   const hasMore = index + 1 < call.argumentCount;

@@ -11,7 +11,7 @@ import { parseInteger } from '../util/numbers.ts';
 import type { Call } from './call.ts';
 import { printedText } from './errors.ts';
 
-export const INVALID_ID = new ErrorReply('ERR Invalid stream ID specified as stream command argument');
+const INVALID_ID = new ErrorReply('ERR Invalid stream ID specified as stream command argument');
 const INVALID_START = new ErrorReply('ERR invalid start ID for the interval');
 const INVALID_END = new ErrorReply('ERR invalid end ID for the interval');
 

@@ -167,8 +167,8 @@ interface ClaimOptions {
 }
 
 /**
- * XCLAIM key group consumer min-idle-time id [id ...] [IDLE ms] [TIME unix-time-milliseconds] [RETRYCOUNT count]
- * [FORCE] [JUSTID] [LASTID id]
+ * XCLAIM key group consumer min-idle-time id [id ...] [IDLE ms] [TIME unix-time-milliseconds]
+ *   [RETRYCOUNT count] [FORCE] [JUSTID] [LASTID id]
  */
 export function xClaim(call: Call): void {
   const found = lookupGroup(call, PLACE.keyIndex, PLACE.groupIndex);

@@ -10,7 +10,7 @@ const name = new BorrowedBytes();
 const lastId = new EntryId();
 
 /** Where a command has key and group. */
-export interface GroupPlace {
+interface GroupPlace {
   readonly keyIndex: number;
   readonly groupIndex: number;
 }

@@ -244,7 +244,7 @@ function replyProgress(call: Call, stream: Ref, group: Ref): void {
   else reply.bigInteger(BigInt.asIntN(64, lag));
 }
 
-/** Entries that the group has not read; undefined when that cannot be told (t_stream.c, streamReplyWithCGLag). */
+/** Entries that the group has not read, as far as that can be told (t_stream.c, streamReplyWithCGLag). */
 function groupLag(call: Call, stream: Ref, group: Ref, read: bigint): bigint | undefined {
   const { streams } = call.keyspace;
   const added = streams.entriesAdded(stream);

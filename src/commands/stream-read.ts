@@ -73,7 +73,8 @@ export function xRead(call: Call): void {
 }
 
 /**
- * XREADGROUP GROUP group consumer [COUNT count] [BLOCK milliseconds] [NOACK] STREAMS key [key ...] id [id ...]
+ * XREADGROUP GROUP group consumer [COUNT count] [BLOCK milliseconds] [NOACK]
+ *   STREAMS key [key ...] id [id ...]
  */
 export function xReadGroup(call: Call): void {
   const reading = parseReading(call, true);

@@ -234,7 +234,6 @@ export const MEMORY_DIRECTIVES = {
     max: INT64_MAX,
     unsigned: true,
     unit: 'keys',
-    effect: 'later',
     summary: 'keys remembered for client-side caching',
   },
 
@@ -248,7 +247,6 @@ export const MEMORY_DIRECTIVES = {
     unsigned: true,
     unit: 'fields',
     alias: 'hash-max-ziplist-entries',
-    effect: 'later',
     summary: 'most fields of a compact hash',
   },
   'hash-max-listpack-value': {
@@ -259,7 +257,6 @@ export const MEMORY_DIRECTIVES = {
     max: INT64_MAX,
     unsigned: true,
     alias: 'hash-max-ziplist-value',
-    effect: 'later',
     summary: 'longest field or value of a compact hash',
   },
   'list-max-listpack-size': {
@@ -269,7 +266,6 @@ export const MEMORY_DIRECTIVES = {
     min: INT_MIN,
     max: INT_MAX,
     alias: 'list-max-ziplist-size',
-    effect: 'later',
     summary: 'elements in a node of a list, or -1 to -5 for 4 to 64 kb',
   },
   'list-compress-depth': {
@@ -279,7 +275,7 @@ export const MEMORY_DIRECTIVES = {
     min: 0,
     max: INT_MAX,
     unit: 'nodes',
-    effect: 'later',
+    effect: 'none',
     summary: 'nodes at both ends of a list that stay uncompressed; 0 compresses none',
   },
   'set-max-intset-entries': {
@@ -290,7 +286,6 @@ export const MEMORY_DIRECTIVES = {
     max: INT64_MAX,
     unsigned: true,
     unit: 'members',
-    effect: 'later',
     summary: 'most members of a compact set of integers',
   },
   'zset-max-listpack-entries': {
@@ -302,7 +297,6 @@ export const MEMORY_DIRECTIVES = {
     unsigned: true,
     unit: 'members',
     alias: 'zset-max-ziplist-entries',
-    effect: 'later',
     summary: 'most members of a compact sorted set',
   },
   'zset-max-listpack-value': {
@@ -313,7 +307,6 @@ export const MEMORY_DIRECTIVES = {
     max: INT64_MAX,
     unsigned: true,
     alias: 'zset-max-ziplist-value',
-    effect: 'later',
     summary: 'longest member of a compact sorted set',
   },
   'hll-sparse-max-bytes': {
@@ -323,7 +316,6 @@ export const MEMORY_DIRECTIVES = {
     min: 0,
     max: INT64_MAX,
     unsigned: true,
-    effect: 'later',
     summary: 'largest sparse HyperLogLog',
   },
   'stream-node-max-bytes': {
@@ -333,7 +325,6 @@ export const MEMORY_DIRECTIVES = {
     min: 0,
     max: INT64_MAX,
     unsigned: true,
-    effect: 'later',
     summary: 'most bytes in a node of a stream',
   },
   'stream-node-max-entries': {
@@ -343,7 +334,6 @@ export const MEMORY_DIRECTIVES = {
     min: 0,
     max: INT64_MAX,
     unit: 'entries',
-    effect: 'later',
     summary: 'most entries in a node of a stream',
   },
 } as const satisfies DirectiveTable;

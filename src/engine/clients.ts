@@ -30,6 +30,7 @@ import {
   CLIENT_INPUT,
   CLIENT_INPUT_FREE,
   CLIENT_INTERACTION,
+  CLIENT_MAILED_BYTES,
   CLIENT_OUTPUT_BYTES,
   CLIENT_OUTPUT_COUNT,
   CLIENT_PROTOCOL,
@@ -205,8 +206,15 @@ export function clientBytes(table: ClientTable, record: Ref): number {
     table.get(record, CLIENT_INPUT) +
     table.get(record, CLIENT_INPUT_FREE) +
     table.getDouble(record, CLIENT_OUTPUT_BYTES) +
+    mailedBytes(table, record) +
     table.get(record, CLIENT_QUEUED_BYTES)
   );
+}
+
+/** Bytes that wait to be put to the client's output; of one that is about to be ended they are not counted. */
+function mailedBytes(table: ClientTable, record: Ref): number {
+  const bytes = table.getDouble(record, CLIENT_MAILED_BYTES);
+  return Number.isFinite(bytes) ? bytes : 0;
 }
 
 /**

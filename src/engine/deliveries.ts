@@ -21,7 +21,13 @@ import { CONTROL_ROOT_DELIVERIES } from '../memory/control-block.ts';
 import { byteOffset, bytesOf, clearWords, getDouble, getWord, setDouble, setWord } from '../memory/struct.ts';
 import type { ReplyWriter } from '../protocol/reply-writer.ts';
 import { copyBytes } from '../util/bytes.ts';
-import { CLIENT_MAILED_BYTES, CLIENT_OUTPUT_BYTES, CLIENT_PROTOCOL, CLIENT_THREAD, isSubscriber } from './client-table.ts';
+import {
+  CLIENT_MAILED_BYTES,
+  CLIENT_OUTPUT_BYTES,
+  CLIENT_PROTOCOL,
+  CLIENT_THREAD,
+  isSubscriber,
+} from './client-table.ts';
 import type { ClientTable } from './client-table.ts';
 import { THREADS_MAX } from './shared-state.ts';
 
@@ -35,6 +41,8 @@ const IDS = 2;
 const FIRST = 0;
 const LAST = 1;
 const QUEUE_WORDS = 2;
+
+type OutputLimits = Config['values']['client-output-buffer-limit'];
 
 /** What the thread does with what it hears from here. */
 export interface DeliveryHandling {
@@ -90,18 +98,19 @@ export class Deliveries {
   /** Hands bytes to a client. */
   deliver(record: Ref, bytes: Uint8Array, start: number, end: number): void {
     if (record === this.#handling!.running()) this.#toRunning(bytes, start, end);
-    else if (this.#accepts(record, end - start))
+    else if (this.#accepts(record, end - start, this.#limits))
       this.#enqueue(this.#clients.get(record, CLIENT_THREAD), [record], bytes, start, end);
   }
 
   /** Hands the same bytes to many clients. */
   deliverToMany(records: readonly Ref[], bytes: Uint8Array, start: number, end: number): void {
     const running = this.#handling!.running();
+    const limits = this.#limits;
     const byThread = new Map<number, Ref[]>();
     for (const record of records) {
       if (record === running) {
         this.#toRunning(bytes, start, end);
-      } else if (this.#accepts(record, end - start)) {
+      } else if (this.#accepts(record, end - start, limits)) {
         const thread = this.#clients.get(record, CLIENT_THREAD);
         const group = byThread.get(thread);
         if (group === undefined) byThread.set(thread, [record]);
@@ -113,7 +122,9 @@ export class Deliveries {
 
   /** The version of the protocol that a client gets its messages in. */
   protocolOf(record: Ref): number {
-    return record === this.#handling!.running() ? this.#reply.version : this.#clients.get(record, CLIENT_PROTOCOL);
+    return record === this.#handling!.running()
+      ? this.#reply.version
+      : this.#clients.get(record, CLIENT_PROTOCOL);
   }
 
   #toRunning(bytes: Uint8Array, start: number, end: number): void {
@@ -122,15 +133,18 @@ export class Deliveries {
     this.#reply.keep(mark);
   }
 
+  get #limits(): OutputLimits {
+    return this.#config.values['client-output-buffer-limit'];
+  }
+
   /**
    * Counts the bytes among those that wait for the client. False when they are more than its class may have:
    * then it is ended, and gets nothing more.
    */
-  #accepts(record: Ref, byteCount: number): boolean {
+  #accepts(record: Ref, byteCount: number, limits: OutputLimits): boolean {
     const mailed = this.#clients.getDouble(record, CLIENT_MAILED_BYTES) + byteCount;
     if (mailed === Infinity) return false;
     this.#clients.setDouble(record, CLIENT_MAILED_BYTES, mailed);
-    const limits = this.#config.values['client-output-buffer-limit'];
     const { hardBytes } = isSubscriber(this.#clients, record) ? limits.pubsub : limits.normal;
     if (hardBytes === 0 || this.#waitingBytes(record) <= hardBytes) return true;
     this.#overflow(record);
@@ -184,7 +198,10 @@ export class Deliveries {
     return getWord(this.#arena, this.#header, this.#threadNumber * QUEUE_WORDS + FIRST) !== 0;
   }
 
-  /** Appends the bytes of the oldest delivery to the reply writer; `receivers` says for whom they are. */
+  /**
+   * Appends the bytes of the oldest delivery to the reply writer; `receivers` says for whom they are. Those that
+   * are still there are to be told by `received`.
+   */
   take(): void {
     const arena = this.#arena;
     const queue = this.#threadNumber * QUEUE_WORDS;
@@ -192,7 +209,7 @@ export class Deliveries {
     const byteCount = getWord(arena, delivery, BYTE_COUNT);
     const count = getWord(arena, delivery, CLIENT_COUNT);
     this.receivers.length = 0;
-    for (let i = 0; i < count; i++) this.#receive(getDouble(arena, delivery, IDS + i), byteCount);
+    for (let i = 0; i < count; i++) this.receivers.push(getDouble(arena, delivery, IDS + i));
     const start = byteOffset(delivery) + (IDS + count) * 8;
     this.#reply.rawRange(bytesOf(arena, delivery), start, start + byteCount);
 
@@ -202,11 +219,10 @@ export class Deliveries {
     this.#allocator.free(delivery);
   }
 
-  #receive(clientId: number, byteCount: number): void {
-    const record = this.#clients.find(clientId);
-    if (record === 0) return;
+  /** So many bytes do not wait any more; false when the client is to be ended and gets nothing. */
+  received(record: Ref, byteCount: number): boolean {
     const mailed = this.#clients.getDouble(record, CLIENT_MAILED_BYTES);
     this.#clients.setDouble(record, CLIENT_MAILED_BYTES, mailed - byteCount);
-    if (mailed !== Infinity) this.receivers.push(clientId);
+    return mailed !== Infinity;
   }
 }

@@ -60,7 +60,7 @@ import { notifyMaskOf } from '../keyspace/notify.ts';
 import { OutOfMemoryError } from '../memory/allocator.ts';
 import type { Allocator } from '../memory/allocator.ts';
 import type { Ref } from '../memory/arena.ts';
-import { CONTROL_CONFIG_VERSION } from '../memory/control-block.ts';
+import { CONTROL_CONFIG_VERSION, CONTROL_TRACKING } from '../memory/control-block.ts';
 import { ErrorReply } from '../protocol/error-reply.ts';
 import type { ReplyWriter } from '../protocol/reply-writer.ts';
 import { Request } from '../protocol/request.ts';
@@ -240,6 +240,7 @@ export class Engine {
       this.applyConfig();
     }
     this.#updateGate();
+    if (this.#control[CONTROL_TRACKING] !== 0) this.#tracking?.limitKeys();
   }
 
   /** Called before the lock is released. */

@@ -266,7 +266,12 @@ export class Topics {
   }
 
   #changed(index: number): void {
-    setWord(this.#arena, this.#header, CHANGES + index, getWord(this.#arena, this.#header, CHANGES + index) + 1);
+    setWord(
+      this.#arena,
+      this.#header,
+      CHANGES + index,
+      getWord(this.#arena, this.#header, CHANGES + index) + 1,
+    );
   }
 
   #forEachTopic(index: number, visit: (topic: Ref) => void): void {
@@ -328,6 +333,7 @@ function wordsOfKind(index: number): number {
 function createHeader(allocator: Allocator): Ref {
   const header = allocator.allocate(HEADER_WORDS * 4);
   clearWords(allocator.arena, header, HEADER_WORDS);
-  for (let word = 0; word <= LINKS; word += HASH_TABLE_WORDS) HashTable.initialize(allocator, header + word / 2);
+  for (let word = 0; word <= LINKS; word += HASH_TABLE_WORDS)
+    HashTable.initialize(allocator, header + word / 2);
   return header;
 }

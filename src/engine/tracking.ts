@@ -67,8 +67,8 @@ const LINK_NEXT_OF_KEY = 6;
 const LINK_BYTES = 28;
 const LINK_KEY_BYTES = 12;
 
-/** Keys that are forgotten for each one too many, so that a lowered limit is reached in time. */
-const EVICTIONS_PER_KEY = 100;
+/** Keys that are forgotten at once when there are too many: so many times the rounds that were not enough. */
+const EVICTIONS_PER_ROUND = 100;
 
 const INVALIDATION_CHANNEL = '__redis__:invalidate';
 
@@ -102,6 +102,8 @@ export class Tracking implements TrackingService, KeyTracker {
   readonly #linkKey = Buffer.alloc(LINK_KEY_BYTES);
   /** What the client whose command is running is told after its reply: keys, or null for all of them. */
   #pending: (Buffer | null)[] = [];
+  /** How often in a row there were more keys than there may be. */
+  #roundsOverLimit = 0;
   /** By prefix: the keys that have changed since the lock was taken, and by which client (0 = none). */
   readonly #changed = new Map<string, Map<string, Ref>>();
 
@@ -190,7 +192,7 @@ export class Tracking implements TrackingService, KeyTracker {
       isCaching: (flags & CACHING) !== 0,
       isRedirectionBroken: (flags & BROKEN_REDIRECTION) !== 0,
       redirection: flags === 0 ? -1 : this.#clients.getDouble(record, CLIENT_REDIRECTION),
-      prefixes: this.#topics.subscriptionsOf(record, 'prefix').sort(Buffer.compare),
+      prefixes: this.#topics.subscriptionsOf(record, 'prefix').sort((a, b) => a.compare(b)),
     };
   }
 
@@ -213,7 +215,6 @@ export class Tracking implements TrackingService, KeyTracker {
     for (const { index } of findKeys(command.row, request)) {
       this.#link(this.#trackedKey(request.buffer, request.start(index), request.end(index)), id);
     }
-    this.#evict();
     this.#updateControl();
   }
 
@@ -247,13 +248,21 @@ export class Tracking implements TrackingService, KeyTracker {
     this.#links.insert(link);
   }
 
-  /** Forgets keys chosen at random while there are too many; their clients are told that they have changed. */
-  #evict(): void {
+  /**
+   * Forgets keys chosen at random while there are too many; their clients are told that they have changed. A
+   * limit that is lowered is reached step by step, in larger and larger ones (tracking.c,
+   * trackingLimitUsedSlots). Called when the lock was taken.
+   */
+  limitKeys(): void {
     const keysMax = Number(this.#parts.config.values['tracking-table-max-keys']);
-    if (keysMax === 0) return;
-    for (let effort = EVICTIONS_PER_KEY; effort > 0 && this.#keys.count > keysMax; effort--) {
-      this.#invalidate(this.#keys.random(() => this.#parts.random.nextUint32()));
+    if (keysMax === 0 || this.keyCount <= keysMax) {
+      this.#roundsOverLimit = 0;
+      return;
     }
+    this.#roundsOverLimit++;
+    let left = EVICTIONS_PER_ROUND * this.#roundsOverLimit;
+    while (left-- > 0 && this.keyCount > keysMax)
+      this.#invalidate(this.#keys.random(() => this.#parts.random.nextUint32()));
   }
 
   // Changes -------------------------------------------------------------------------------------------------
@@ -269,7 +278,9 @@ export class Tracking implements TrackingService, KeyTracker {
   #invalidate(tracked: Ref): void {
     const arena = this.#arena;
     const start = byteOffset(tracked) + KEY_OFFSET;
-    const key = Buffer.from(bytesOf(arena, tracked).slice(start, start + getWord(arena, tracked, KEY_LENGTH)));
+    const key = Buffer.from(
+      bytesOf(arena, tracked).slice(start, start + getWord(arena, tracked, KEY_LENGTH)),
+    );
     let link = getWord(arena, tracked, KEY_LINKS);
     this.#keys.remove(tracked);
     while (link !== 0) {

@@ -14,7 +14,16 @@ import { strict as assert } from 'node:assert';
 import type { Arena, Ref } from '../memory/arena.ts';
 import type { Allocator } from '../memory/allocator.ts';
 import { CONTROL_AWAITED_KEYS } from '../memory/control-block.ts';
-import { byteOffset, bytesOf, clearWords, getDouble, getWord, setDouble, setWord } from '../memory/struct.ts';
+import {
+  byteOffset,
+  bytesOf,
+  clearWords,
+  getDouble,
+  getWord,
+  moveBytes,
+  setDouble,
+  setWord,
+} from '../memory/struct.ts';
 import type { BorrowedBytes } from '../memory/struct.ts';
 import { ENTRY_HASH, HASH_TABLE_WORDS, HashTable } from '../structures/hash-table.ts';
 import { REF_VECTOR_WORDS, RefVector } from '../structures/ref-vector.ts';
@@ -524,7 +533,7 @@ export class Database {
     if (needed <= usable && needed * 2 + 32 >= usable) {
       if (oldTail !== newTail && keptBytes > 0) {
         const base = byteOffset(entry);
-        bytesOf(arena, entry).copyWithin(base + newTail, base + oldTail, base + oldTail + keptBytes);
+        moveBytes(arena, entry, base + newTail, base + oldTail, base + oldTail + keptBytes);
       }
       setWord(arena, entry, ENTRY_META, meta);
       return entry;

@@ -14,7 +14,7 @@ export interface EncodingLimits {
 /** The defaults of Redis 7.0. */
 export function defaultEncodingLimits(): EncodingLimits {
   return {
-    hashMaxListpackEntries: 128,
+    hashMaxListpackEntries: 512,
     hashMaxListpackValue: 64,
     listMaxListpackSize: -2,
     setMaxIntsetEntries: 512,

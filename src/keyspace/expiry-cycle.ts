@@ -13,6 +13,9 @@ import type { Keyspace } from './keyspace.ts';
 const SAMPLE_KEYS = 20;
 const SAMPLE_KEYS_PER_EFFORT = SAMPLE_KEYS / 4;
 const ACCEPTABLE_DEAD_PERCENT = 10;
+/** Hashes with fields that expire that are looked at in a cycle, and fields that are deleted of one at a time. */
+const SAMPLE_HASHES = 20;
+const FIELDS_AT_ONCE_MAX = 1000;
 /** Weights of one cycle in the running estimate of dead keys, and of one sample in the average life. */
 const CYCLE_WEIGHT = 0.05;
 const SAMPLE_WEIGHT = 0.02;
@@ -40,7 +43,8 @@ export function activeExpireCycle(keyspace: Keyspace, options: ExpireCycleOption
   const start = clock.monotonicMicros();
   const tally: Tally = { sampledCount: 0, deadCount: 0 };
 
-  const isCutShort = expireAll(keyspace, options, tally, start + budgetMicros);
+  const deadline = start + budgetMicros;
+  const isCutShort = expireAll(keyspace, options, tally, deadline) || expireFields(keyspace, clock, deadline);
 
   if (isCutShort) keyspace.count('expiredTimeCapReached', 1);
   keyspace.count('expireCycleMicros', clock.monotonicMicros() - start);
@@ -71,6 +75,25 @@ function expireAll(
       tally.sampledCount += sampledCount;
       tally.deadCount += deadCount;
       if (Math.floor((deadCount * 100) / sampledCount) <= acceptablePercent) break;
+    }
+  }
+  return false;
+}
+
+/**
+ * Deletes fields of hashes whose time has passed: of the next hashes of each database's index, which each know
+ * which of their fields expires first. True when the time was up.
+ */
+function expireFields({ databases, hashes }: Keyspace, clock: Clock, deadlineMicros: number): boolean {
+  for (const database of databases) {
+    for (let left = Math.min(SAMPLE_HASHES, database.fieldExpiringCount); left > 0; left--) {
+      // Fields of the last hash may have been the last to expire, or the hash was deleted.
+      const count = database.fieldExpiringCount;
+      if (count === 0) break;
+      const place = Math.min(database.fieldCursor, count);
+      database.fieldCursor = place === 0 ? count - 1 : place - 1;
+      hashes.expireFields(database, database.fieldExpiringAt(database.fieldCursor), FIELDS_AT_ONCE_MAX);
+      if (clock.monotonicMicros() > deadlineMicros) return true;
     }
   }
   return false;

@@ -7,8 +7,9 @@ import { Arena } from '../memory/arena.ts';
 import type { Ref } from '../memory/arena.ts';
 import { BorrowedBytes } from '../memory/struct.ts';
 import { seededRandom } from '../util/random.ts';
+import { NO_EXPIRY } from './database.ts';
 import type { Database } from './database.ts';
-import { ENCODING_HASHTABLE, ENCODING_LISTPACK } from './entry.ts';
+import { ENCODING_HASHTABLE, ENCODING_LISTPACK, TYPE_HASH } from './entry.ts';
 import { Keyspace } from './keyspace.ts';
 
 const ENTRIES_MAX = 6;
@@ -29,6 +30,7 @@ class ModelledHash {
   readonly keyspace: Keyspace;
   readonly database: Database;
   readonly model = new Map<string, string>();
+  readonly expiries = new Map<string, number>();
   encoding = ENCODING_LISTPACK;
   readonly #view = new BorrowedBytes();
 
@@ -51,6 +53,7 @@ class ModelledHash {
     assert.equal(isNew, !this.model.has(field));
     if (this.model.size === 0) this.encoding = ENCODING_LISTPACK;
     this.model.set(field, value);
+    this.expiries.delete(field);
     if (longest > VALUE_BYTES_MAX || this.model.size > ENTRIES_MAX) this.encoding = ENCODING_HASHTABLE;
   }
 
@@ -60,18 +63,51 @@ class ModelledHash {
     const name = Buffer.from(field, 'latin1');
     const { hashes } = this.keyspace;
     assert.equal(hashes.remove(this.database, entry, name, 0, name.length), this.model.delete(field));
+    this.expiries.delete(field);
     if (hashes.fieldCount(this.database, entry) === 0) this.database.delete(entry);
   }
 
-  /** Puts a copy of the value in its place. */
+  /** Sets when a field expires; undefined = never. */
+  expire(field: string, unixMillis: number | undefined): void {
+    const { entry, database } = this;
+    const name = Buffer.from(field, 'latin1');
+    const { hashes } = this.keyspace;
+    const place = entry === 0 ? 0 : hashes.find(database, entry, name, 0, name.length);
+    if (place === 0) return;
+    if (unixMillis === undefined) {
+      if (this.expiries.delete(field)) hashes.clearExpiry(database, entry, place);
+      return;
+    }
+    assert(hashes.setExpiry(database, entry, name, 0, name.length, unixMillis));
+    this.expiries.set(field, unixMillis);
+    this.encoding = ENCODING_HASHTABLE;
+  }
+
+  /** Lets time pass, and deletes the fields whose time has come. */
+  pass(millis: number): void {
+    this.keyspace.setTime(this.keyspace.now + millis);
+    const { entry, database } = this;
+    if (entry === 0 || !database.hasExpiringFields(entry)) return;
+    const isGone = this.keyspace.hashes.expireFields(database, entry);
+    for (const [field, expiry] of this.expiries) {
+      if (expiry >= this.keyspace.now) continue;
+      this.expiries.delete(field);
+      this.model.delete(field);
+    }
+    assert.equal(isGone, this.model.size === 0);
+  }
+
+  /** Puts a copy in the place of the hash. */
   copy(): void {
     const { entry, database } = this;
     if (entry === 0) return;
     const { hashes } = this.keyspace;
-    const [value, encoding] = [database.valueOf(entry), database.encodingOf(entry)];
-    database.willChange(entry);
-    database.setValue(entry, encoding, hashes.copy(value, encoding));
-    hashes.dismantle(value, encoding, () => false);
+    const encoding = database.encodingOf(entry);
+    const copied = hashes.copy(database.valueOf(entry), encoding);
+    database.delete(entry);
+    const key = Buffer.from('h');
+    database.lookup(key, 0, 1);
+    database.createWith(key, 0, 1, TYPE_HASH, encoding, copied);
   }
 
   textAt(place: number, part: 'field' | 'value'): string {
@@ -88,18 +124,20 @@ class ModelledHash {
     if (entry === 0) return;
     const { hashes } = this.keyspace;
     assert.equal(database.encodingOf(entry), this.encoding);
+    assert.equal(database.hasExpiringFields(entry), this.expiries.size > 0);
     assert.equal(hashes.fieldCount(database, entry), model.size);
     for (const [field, value] of model) {
       const name = Buffer.from(field, 'latin1');
       const place = hashes.find(database, entry, name, 0, name.length);
       assert.notEqual(place, 0);
       assert.equal(this.textAt(place, 'value'), value);
+      assert.equal(hashes.expiryOf(database, entry, place), this.expiries.get(field) ?? NO_EXPIRY);
     }
 
-    const sorted = [...model].sort();
     const places = hashes.places(database, entry);
-    const seen = places.map((place) => [this.textAt(place, 'field'), this.textAt(place, 'value')]);
-    assert.deepEqual([...seen].sort(), sorted);
+    const seen = places.map((place) => [this.textAt(place, 'field'), this.textAt(place, 'value')] as const);
+    assert.equal(seen.length, model.size);
+    assert.deepEqual(new Map(seen), model);
     for (const parts of ['fields', 'values', 'both'] as const) {
       const emitted: string[] = [];
       const bulk = (bytes: Uint8Array, start: number, end: number): number =>
@@ -154,6 +192,62 @@ for (const seed of [1, 2, 3, 4]) {
     }
   });
 }
+
+for (const seed of [1, 2, 3]) {
+  test(`fields that expire, as a model has them (seed ${seed})`, (t) => {
+    const hash = new ModelledHash(newKeyspace(t));
+    const random = new SeededRandom(seed);
+    const fields = [...FIELDS, ...Array.from({ length: 30 }, (_, i) => `field${i}`)];
+    for (let i = 0; i < 1500; i++) {
+      const field = random.pick(fields);
+      const action = random.integer(0, 19);
+      if (action < 7) hash.set(field, random.pick(VALUES));
+      else if (action < 12) hash.expire(field, hash.keyspace.now + random.integer(1, 200));
+      else if (action < 14) hash.expire(field, undefined);
+      else if (action < 16) hash.remove(field);
+      else if (action < 19) hash.pass(random.integer(0, 20));
+      else hash.copy();
+      hash.check();
+    }
+  });
+}
+
+test('a value keeps its expiry time when it is told to', (t) => {
+  const keyspace = newKeyspace(t);
+  const hash = new ModelledHash(keyspace);
+  hash.set('a', '1');
+  hash.set('b', '1');
+  hash.expire('a', keyspace.now + 50);
+  hash.expire('b', keyspace.now + 40);
+  for (const length of [1, 2, 40, 500, 3, 0]) {
+    const [name, value] = [Buffer.from('a'), Buffer.alloc(length, 'v')];
+    keyspace.hashes.set(hash.database, hash.entry, name, 0, 1, value, 0, length, true);
+    hash.model.set('a', value.toString());
+    hash.check();
+  }
+});
+
+test('dead fields are told of, and the key when they were the last', (t) => {
+  const keyspace = newKeyspace(t);
+  const hash = new ModelledHash(keyspace);
+  const told: string[] = [];
+  keyspace.notifyMask = -1;
+  keyspace.observer = {
+    keyExpired() {},
+    preserve() {},
+    keyReady() {},
+    fieldsExpired: (_database, key, fields) => told.push(`HDEL ${key.toString()} ${fields.join(' ')}`),
+    notify: (_class, event) => told.push(event),
+  };
+  for (const field of ['a', 'b', 'c', 'd']) hash.set(field, '1');
+  for (const [i, field] of ['c', 'a', 'b', 'd'].entries()) hash.expire(field, keyspace.now + i);
+  told.length = 0;
+  keyspace.setTime(keyspace.now + 100);
+  assert.equal(keyspace.hashes.expireFields(hash.database, hash.entry, 1), false);
+  assert.equal(keyspace.hashes.expireFields(hash.database, hash.entry), true);
+  assert.deepEqual(told, ['hexpired', 'HDEL h c', 'hexpired', 'del', 'HDEL h a b d']);
+  assert.equal(hash.database.fieldExpiringCount, 0);
+});
 
 test('a large hash grows, shrinks, and is freed with all it holds', (t) => {
   const keyspace = newKeyspace(t);

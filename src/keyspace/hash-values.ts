@@ -13,6 +13,7 @@ import { BorrowedBytes, getWord } from '../memory/struct.ts';
 import { COLLECTION_HELD } from '../structures/collection-header.ts';
 import { FieldTable } from '../structures/field-table.ts';
 import { Listpack } from '../structures/listpack.ts';
+import type { BulkTarget } from '../structures/listpack.ts';
 import { NO_EXPIRY } from './database.ts';
 import type { Database } from './database.ts';
 import { ENCODING_HASHTABLE, ENCODING_LISTPACK, TYPE_HASH } from './entry.ts';
@@ -21,11 +22,6 @@ import type { ValueKind } from './value-kind.ts';
 
 /** A listpack ends well before the largest block (listpack.c, LISTPACK_MAX_SAFETY_LIMIT, is twice this). */
 const LISTPACK_BYTES_MAX = 512 * 1024 * 1024;
-
-/** What takes bytes one after the other: a reply. */
-export interface BulkTarget {
-  bulk(bytes: Uint8Array, start: number, end: number): void;
-}
 
 export type HashParts = 'fields' | 'values' | 'both';
 
@@ -94,34 +90,28 @@ export class HashValues implements ValueKind {
   /** Gives the names of all fields, their values, or both in turn, to `target`, in the same order. */
   emit(database: Database, entry: Ref, parts: HashParts, target: BulkTarget): void {
     const value = database.valueOf(entry);
-    const wantsFields = parts !== 'values';
-    const wantsValues = parts !== 'fields';
-    const view = this.#field;
     if (database.encodingOf(entry) !== ENCODING_LISTPACK) {
-      this.#table.forEach(value, (element) => {
-        if (wantsFields) {
-          this.#table.borrowField(element, view);
-          target.bulk(view.bytes, view.start, view.end);
-        }
-        if (wantsValues) {
-          this.#table.borrowValue(element, view);
-          target.bulk(view.bytes, view.start, view.end);
-        }
-      });
+      this.#emitTable(value, parts, target);
       return;
     }
     const pack = this.#pack;
-    let isWanted = wantsFields;
-    let isNextWanted = wantsValues;
-    for (let at = pack.first(value); at !== 0; at = pack.next(value, at)) {
-      if (isWanted) {
-        pack.borrow(value, at, view);
+    const first = pack.first(value);
+    const from = parts === 'values' && first !== 0 ? pack.next(value, first) : first;
+    pack.emit(value, from, parts === 'both' ? 0 : 1, target);
+  }
+
+  #emitTable(header: Ref, parts: HashParts, target: BulkTarget): void {
+    const view = this.#field;
+    this.#table.forEach(header, (element) => {
+      if (parts !== 'values') {
+        this.#table.borrowField(element, view);
         target.bulk(view.bytes, view.start, view.end);
       }
-      const wasWanted = isWanted;
-      isWanted = isNextWanted;
-      isNextWanted = wasWanted;
-    }
+      if (parts !== 'fields') {
+        this.#table.borrowValue(element, view);
+        target.bulk(view.bytes, view.start, view.end);
+      }
+    });
   }
 
   /** The places of all fields, in the same order. */
@@ -313,6 +303,12 @@ export class HashValues implements ValueKind {
   }
 
   /** The field with that hash is about to change: a snapshot that holds the hash takes it first. */
+  /** The field with that hash is about to change: a snapshot that holds the hash takes it first. */
+  #willChangeElement(header: Ref, hash: number): void {
+    if (getWord(this.#keyspace.arena, header, COLLECTION_HELD) !== 0)
+      this.#keyspace.heldCollections.willChangeElement(header, hash);
+  }
+
   // Fields that expire --------------------------------------------------------------------------------------
 
   /** When the field at a place expires, Unix time in ms, or NO_EXPIRY. */

@@ -40,6 +40,7 @@ import {
   RECORD_COUNT,
   RECORD_CUT_INDEX,
   RECORD_FORM,
+  RECORD_HAS_EXPIRY,
   RECORD_IMAGE_OFFSET,
   RECORD_IS_OWNED,
   RECORD_IS_WAITING,
@@ -242,6 +243,11 @@ export class HeldCollections {
     return getWord(this.#arena, record, RECORD_COUNT);
   }
 
+  /** Whether it is a hash with fields that expire. */
+  hasExpiryOf(record: Ref): boolean {
+    return getWord(this.#arena, record, RECORD_HAS_EXPIRY) !== 0;
+  }
+
   /** Streams: bytes of what is not in nodes. */
   restBytesOf(record: Ref): number {
     return this.#nodes.restBytesOf(record);
@@ -295,7 +301,7 @@ export class HeldCollections {
 
   /**
    * Makes that copy at byte `at`, a multiple of 8. A packed form is as it is; tables and nodes are a word with
-   * the number of elements or nodes, a word, and what `save` copies.
+   * the number of elements or nodes, a word that says whether fields of a hash expire, and what `save` copies.
    */
   copyWhole(entry: Ref, target: Uint8Array, at: number): void {
     const meta = getWord(this.#arena, entry, ENTRY_META);
@@ -310,6 +316,8 @@ export class HeldCollections {
     }
     const count = form.countOf(value, type);
     for (let i = 0; i < 4; i++) target[at + i] = count >>> (8 * i);
+    target[at + 4] = form.hasExpiry(value, type) ? 1 : 0;
+    target.fill(0, at + 5, at + COPY_HEADER_BYTES);
     form.copyAll(value, type, target, at + COPY_HEADER_BYTES);
   }
 
@@ -319,6 +327,12 @@ export class HeldCollections {
   countOfLarge(entry: Ref): number {
     const type = this.#typeOfEntry(entry);
     return this.#formOfEntry(entry).countOf(getWord(this.#arena, entry, ENTRY_VALUE), type);
+  }
+
+  /** Whether it is a hash with fields that expire. */
+  hasExpiryOfLarge(entry: Ref): boolean {
+    const value = getWord(this.#arena, entry, ENTRY_VALUE);
+    return this.#formOfEntry(entry).hasExpiry(value, this.#typeOfEntry(entry));
   }
 
   /** Streams: copies what is not in nodes. */

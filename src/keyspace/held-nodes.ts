@@ -246,6 +246,10 @@ export class HeldNodes implements HeldForm {
 
   // Small ones ----------------------------------------------------------------------------------------------
 
+  hasExpiry(): boolean {
+    return false;
+  }
+
   countOf(value: Ref, type: number): number {
     return this.#layout(type).nodeCount(value);
   }

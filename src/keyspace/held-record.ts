@@ -16,6 +16,7 @@
  *     word  10     tables: which groups are saved out of turn, 0 = none; nodes: their directory
  *     words 11, 12 tables: first and last chunk of elements that are saved out of turn
  *     word  13     streams: a block with all that is not in nodes
+ *     word  14     1 = a hash with fields that expire
  *     byte 64      the entry's own block as it was: key, expiry, access clock
  */
 import type { Ref } from '../memory/arena.ts';
@@ -34,6 +35,7 @@ export const RECORD_MAP = 10;
 export const RECORD_FIRST_CHUNK = 11;
 export const RECORD_LAST_CHUNK = 12;
 export const RECORD_REST = 13;
+export const RECORD_HAS_EXPIRY = 14;
 export const RECORD_IMAGE_OFFSET = 64;
 
 /** Memory of the snapshot that elements are copied to, from `used` on; `used` is a multiple of 8. */
@@ -58,6 +60,8 @@ export interface HeldForm {
   /** Lets go of the value, and of what was kept for the snapshot. */
   end(record: Ref, type: number): void;
   check(record: Ref, type: number): void;
+  /** Whether the value is a hash with fields that expire. */
+  hasExpiry(value: Ref, type: number): boolean;
   /** Elements or nodes. */
   countOf(value: Ref, type: number): number;
   /** Bytes of a copy of a whole value, a multiple of 8. */

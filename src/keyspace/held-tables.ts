@@ -15,15 +15,18 @@ import type { Allocator } from '../memory/allocator.ts';
 import type { Arena, Ref } from '../memory/arena.ts';
 import { byteOffset, bytesOf, clearWords, getDouble, getWord, setWord } from '../memory/struct.ts';
 import { COLLECTION_BYTES_DOUBLE, COLLECTION_HELD } from '../structures/collection-header.ts';
+import { FIELD_HEAP_COUNT } from '../structures/field-heap.ts';
 import { HashTable } from '../structures/hash-table.ts';
 import { copyBytes } from '../util/bytes.ts';
 import { ELEMENT_LENGTH, SET_MEMBER_OFFSET, elementBytes } from './collection-elements.ts';
+import { TYPE_HASH } from './entry.ts';
 import type { HeldCollections } from './held-collections.ts';
 import {
   RECORD_COUNT,
   RECORD_CURSOR,
   RECORD_FIRST_CHUNK,
   RECORD_FORM,
+  RECORD_HAS_EXPIRY,
   RECORD_LAST_CHUNK,
   RECORD_MAP,
   RECORD_VALUE,
@@ -79,10 +82,11 @@ export class HeldTables implements HeldForm {
     return getWord(this.#arena, value, COLLECTION_HELD);
   }
 
-  begin(record: Ref, value: Ref): boolean {
+  begin(record: Ref, value: Ref, type: number): boolean {
     const table = this.#table.attach(value);
     table.pauseRehash();
     setWord(this.#arena, record, RECORD_COUNT, table.count);
+    setWord(this.#arena, record, RECORD_HAS_EXPIRY, this.hasExpiry(value, type) ? 1 : 0);
     setWord(this.#arena, value, COLLECTION_HELD, record);
     return true;
   }
@@ -255,6 +259,10 @@ export class HeldTables implements HeldForm {
   };
 
   // Small ones ----------------------------------------------------------------------------------------------
+
+  hasExpiry(value: Ref, type: number): boolean {
+    return type === TYPE_HASH && getWord(this.#arena, value, FIELD_HEAP_COUNT) > 0;
+  }
 
   countOf(value: Ref): number {
     return this.#table.attach(value).count;

@@ -19,7 +19,8 @@ import type { Allocator } from '../memory/allocator.ts';
 import {
   CONTROL_AWAITED_KEYS,
   CONTROL_ROOT_KEYSPACE,
-  CONTROL_TRACKING, CONTROL_WATCHED_KEYS,
+  CONTROL_TRACKING,
+  CONTROL_WATCHED_KEYS,
 } from '../memory/control-block.ts';
 import { addDouble, clearWords, getDouble, getWord, setDouble, setWord } from '../memory/struct.ts';
 import { halfSipHash } from '../util/half-siphash.ts';

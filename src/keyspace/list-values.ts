@@ -94,13 +94,7 @@ export class ListValues implements ValueKind {
   }
 
   /** Pushes one value, which must not lie in that list, to the key that is argument 2; otherwise as `push`. */
-  pushValue(
-    database: Database,
-    entry: Ref,
-    isHead: boolean,
-    request: Request,
-    value: BorrowedBytes,
-  ): void {
+  pushValue(database: Database, entry: Ref, isHead: boolean, request: Request, value: BorrowedBytes): void {
     if (entry !== 0) {
       database.willChange(entry);
       this.#pushOne(database.valueOf(entry), isHead, value.bytes, value.start, value.end);
@@ -168,14 +162,7 @@ export class ListValues implements ValueKind {
   }
 
   /** Replaces the element with that index, from the end when negative; false when there is none. */
-  set(
-    database: Database,
-    entry: Ref,
-    index: number,
-    bytes: Uint8Array,
-    start: number,
-    end: number,
-  ): boolean {
+  set(database: Database, entry: Ref, index: number, bytes: Uint8Array, start: number, end: number): boolean {
     database.willChange(entry);
     return this.quicklist.replaceAt(database.valueOf(entry), index, bytes, start, end);
   }
@@ -197,13 +184,7 @@ export class ListValues implements ValueKind {
    * Removes elements with that text, up to `limit` of them, from the head on or back from the tail; the key
    * goes with its last element. Returns how many were removed.
    */
-  removeEqual(
-    database: Database,
-    entry: Ref,
-    fromHead: boolean,
-    limit: number,
-    text: BorrowedBytes,
-  ): number {
+  removeEqual(database: Database, entry: Ref, fromHead: boolean, limit: number, text: BorrowedBytes): number {
     const { quicklist } = this;
     const position = this.#position;
     const list = database.valueOf(entry);

@@ -1,7 +1,7 @@
 /**
- * A place in a sorted set of either encoding, from which it is read forwards or backwards. Whoever walks has a
- * cursor of its own (`SortedSetValues.newCursor`) and uses it again and again; the next change of the set ends
- * the walk.
+ * A place in a sorted set of either encoding, from which it is read forwards or backwards. Whoever walks has
+ * a cursor of its own (`SortedSetValues.newCursor`) and uses it again and again; the next change of the set
+ * ends the walk.
  */
 import type { Ref } from '../memory/arena.ts';
 import type { BorrowedBytes } from '../memory/struct.ts';

@@ -1,6 +1,6 @@
 /**
- * Sorted sets: small ones are a listpack of member, score, member, score … (structures/score-pack.ts); larger
- * ones, or those with a long member, a table and a tree (structures/score-table.ts), which Redis' name
+ * Sorted sets: small ones are a listpack of member, score, member, score … (structures/score-pack.ts);
+ * larger ones, or those with a long member, a table and a tree (structures/score-table.ts), which Redis' name
  * `skiplist` stands for. As in Redis, a set that has outgrown the listpack does not go back.
  *
  * Scores are doubles, never NaN. Ranks count from the lowest score, from 0 on.
@@ -115,8 +115,8 @@ export class SortedSetValues implements ValueKind {
   }
 
   /**
-   * One step of ZSCAN: visits the places of some members and returns the next cursor, 0 at the end. A listpack
-   * is visited as a whole, whatever the cursor. The next change of the set ends a place.
+   * One step of ZSCAN: visits the places of some members and returns the next cursor, 0 at the end. A
+   * listpack is visited as a whole, whatever the cursor. The next change of the set ends a place.
    */
   scan(database: Database, entry: Ref, cursor: number, visit: (place: number) => void): number {
     const value = database.valueOf(entry);

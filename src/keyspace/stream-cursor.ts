@@ -1,8 +1,8 @@
 /**
  * Reading the entries of a stream, one after the other, in either direction.
  *
- * A node is a listpack (Redis 7.0 t_stream.c, streamAppendItem). It begins with a *master entry*, whose fields
- * are those of the entry that was first added to it:
+ * A node is a listpack (Redis 7.0 t_stream.c, streamAppendItem). It begins with a *master entry*, whose
+ * fields are those of the entry that was first added to it:
  *
  *     ┌───────┬─────────┬────────┬─────────┬───┬─────────┬───┐
  *     │ count │ deleted │ fields │ field 1 │ … │ field N │ 0 │     count: entries that are not deleted
@@ -34,7 +34,7 @@ export const FLAG_DELETED = 1;
 export const FLAG_SAME_FIELDS = 2;
 
 /** Which entries `StreamCursor.begin` is to show. */
-export interface CursorOptions {
+interface CursorOptions {
   readonly isReverse?: boolean;
   /** Entries that are deleted, but still have a place in a node, too. */
   readonly withDeleted?: boolean;

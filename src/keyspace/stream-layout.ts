@@ -54,12 +54,12 @@ export const GROUP_CONSUMERS = 1;
 export const GROUP_LAST_ID = 2;
 export const GROUP_ENTRIES_READ = 6;
 export const GROUP_PENDING = 8;
-export const GROUP_NAME_OFFSET = 48;
+const GROUP_NAME_OFFSET = 48;
 export const GROUP_LAYOUT = { nameLengthWord: 0, nameOffset: GROUP_NAME_OFFSET } as const;
 
 export const CONSUMER_SEEN_DOUBLE = 1;
 export const CONSUMER_PENDING = 4;
-export const CONSUMER_NAME_OFFSET = 32;
+const CONSUMER_NAME_OFFSET = 32;
 export const CONSUMER_LAYOUT = { nameLengthWord: 0, nameOffset: CONSUMER_NAME_OFFSET } as const;
 
 export const DELIVERY_TIME_DOUBLE = 0;

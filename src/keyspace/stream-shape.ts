@@ -6,24 +6,24 @@ import type { StreamGroups } from './stream-groups.ts';
 import { ENTRIES_READ_UNKNOWN } from './stream-layout.ts';
 import type { StreamValues } from './stream-values.ts';
 
-export interface StreamIdShape {
+interface StreamIdShape {
   readonly millis: bigint;
   readonly sequence: bigint;
 }
 
-export interface StreamNodeShape {
+interface StreamNodeShape {
   readonly masterId: StreamIdShape;
   /** In Redis' layout, well-formed. */
   readonly listpack: Uint8Array;
 }
 
-export interface PendingEntryShape {
+interface PendingEntryShape {
   readonly id: StreamIdShape;
   readonly deliveryMillis: number;
   readonly deliveryCount: number;
 }
 
-export interface StreamConsumerShape {
+interface StreamConsumerShape {
   readonly name: Uint8Array;
   readonly seenMillis: number;
   /** Redis 7.0 does not know it. */
@@ -32,7 +32,7 @@ export interface StreamConsumerShape {
   readonly pending: readonly StreamIdShape[];
 }
 
-export interface StreamGroupShape {
+interface StreamGroupShape {
   readonly name: Uint8Array;
   readonly lastId: StreamIdShape;
   /** −1 = unknown; undefined: to be estimated. */

@@ -10,7 +10,7 @@ import { addDouble, byteOffset, bytesOf, clearWords, getDouble, getWord, setWord
 import type { BorrowedBytes } from '../memory/struct.ts';
 import type { Request } from '../protocol/request.ts';
 import { IdTree } from '../structures/id-tree.ts';
-import { Listpack } from '../structures/listpack.ts';
+import { ELEMENT_OVERHEAD_BYTES_MAX, Listpack } from '../structures/listpack.ts';
 import { EntryId } from '../util/entry-id.ts';
 import type { Keyspace } from './keyspace.ts';
 import { FLAG_DELETED, FLAG_SAME_FIELDS, StreamCursor, readEntryId } from './stream-cursor.ts';
@@ -39,8 +39,10 @@ import type { ValueKind } from './value-kind.ts';
 export const STREAM_PACK_BYTES_MAX = 2 ** 30;
 /** Elements of an entry beside its fields and values: flags, two differences. */
 const FIXED_ELEMENTS = 3;
-/** More elements than any listpack has: all from some position on. */
-const ALL_ELEMENTS = 2 ** 31;
+/** Elements of a master entry beside its fields: two counts, the number of fields, 0. */
+const MASTER_ELEMENTS = 4;
+/** Elements of an entry beside its fields and values, or of a master entry beside its fields. */
+const OTHER_ELEMENTS_MAX = 5;
 
 const MIN_ID = new EntryId();
 const MAX_ID = new EntryId().setMax();
@@ -70,8 +72,6 @@ export class StreamValues implements ValueKind {
   readonly #cursor: StreamCursor;
   readonly #nodeId = new EntryId();
   readonly #id = new EntryId();
-  /** The listpack that is appended to: each `#put…` may move it. */
-  #pack: Ref = 0;
 
   constructor(keyspace: Keyspace) {
     this.#keyspace = keyspace;
@@ -208,9 +208,12 @@ export class StreamValues implements ValueKind {
   append(stream: Ref, id: EntryId, request: Request, first: number): void {
     const fieldCount = (request.count - first) >>> 1;
     const node = this.#nodes.attach(stream, STREAM_NODES).last();
-    if (node === 0 || this.#isFull(this.packOf(node), textBytes(request, first)))
+    if (node !== 0 && !this.#isFull(this.packOf(node), request, first)) {
+      this.#appendToNode(node, id, request, first, fieldCount);
+    } else {
       this.#appendNode(id, request, first, fieldCount);
-    else this.#appendToNode(node, id, request, first, fieldCount);
+      if (node !== 0) this.#fit(node);
+    }
 
     const arena = this.#arena;
     addDouble(arena, stream, STREAM_LENGTH_DOUBLE, 1);
@@ -219,35 +222,47 @@ export class StreamValues implements ValueKind {
     if (this.length(stream) === 1) setId(arena, stream, STREAM_FIRST_ID, id);
   }
 
-  #isFull(pack: Ref, addedBytes: number): boolean {
+  #isFull(pack: Ref, request: Request, first: number): boolean {
     const { streamNodeMaxBytes, streamNodeMaxEntries } = this.#keyspace.limits;
     const isLimited = streamNodeMaxBytes > 0 && streamNodeMaxBytes < STREAM_PACK_BYTES_MAX;
     const bytesMax = isLimited ? streamNodeMaxBytes : STREAM_PACK_BYTES_MAX;
     const listpack = this.#listpack;
-    if (listpack.byteLength(pack) + addedBytes >= bytesMax) return true;
+    if (listpack.byteLength(pack) + textBytes(request, first) >= bytesMax) return true;
     if (streamNodeMaxEntries === 0) return false;
     const countAt = listpack.first(pack);
     const count = listpack.integerAt(pack, countAt);
     return count + listpack.integerAt(pack, listpack.next(pack, countAt)) >= streamNodeMaxEntries;
   }
 
+  /** Nothing is added to the node any more, unless those behind it are removed. */
+  #fit(node: Ref): void {
+    if (getWord(this.#arena, node, STREAM_NODE_HELD) === 0)
+      setWord(this.#arena, node, STREAM_NODE_PACK, this.#listpack.fit(this.packOf(node)));
+  }
+
   #appendNode(id: EntryId, request: Request, first: number, fieldCount: number): void {
-    this.#pack = this.#listpack.create();
+    const listpack = this.#listpack;
+    // Fields stand there twice: in the master entry, and in the bound for the entry.
+    const bytesMax = 2 * entryBytesMax(request, first);
+    let pack = listpack.create();
     let node = 0;
     try {
-      this.#putInteger(1);
-      this.#putInteger(0);
-      this.#putInteger(fieldCount);
-      for (let i = first; i < request.count; i += 2) this.#putArgument(request, i);
-      this.#putInteger(0);
-      this.#putEntry(id, id, request, first, fieldCount, FLAG_SAME_FIELDS);
-      node = this.#newNode(this.#pack);
+      pack = listpack.beginWrite(pack, bytesMax, 0);
+      node = this.#newNode(pack);
       this.#nodes.insert(id, node);
     } catch (error) {
-      this.#allocator.free(this.#pack);
+      this.#allocator.free(pack);
       if (node !== 0) this.#allocator.free(node);
       throw error;
     }
+    listpack.writeInteger(1);
+    listpack.writeInteger(0);
+    listpack.writeInteger(fieldCount);
+    for (let i = first; i < request.count; i += 2) this.#writeArgument(request, i);
+    listpack.writeInteger(0);
+    const count = this.#writeEntry(id, id, request, first, fieldCount, FLAG_SAME_FIELDS);
+    listpack.endWrite(pack, MASTER_ELEMENTS + fieldCount + count);
+    this.#fit(node);
   }
 
   #newNode(pack: Ref): Ref {
@@ -261,21 +276,27 @@ export class StreamValues implements ValueKind {
   #appendToNode(node: Ref, id: EntryId, request: Request, first: number, fieldCount: number): void {
     this.#nodes.readId(this.#nodeId);
     const listpack = this.#listpack;
-    const pack = this.#packToChange(node);
-    const end = listpack.byteLength(pack) - 1;
+    let pack = this.#packToChange(node);
     const countAt = listpack.first(pack);
     const count = listpack.integerAt(pack, countAt);
     const flags = this.#hasMasterFields(pack, request, first, fieldCount) ? FLAG_SAME_FIELDS : 0;
-    this.#pack = pack;
+    const bytesMax = entryBytesMax(request, first);
+
+    pack = listpack.replaceInteger(pack, countAt, count + 1);
     try {
-      this.#putEntry(this.#nodeId, id, request, first, fieldCount, flags);
-      this.#pack = listpack.replaceInteger(this.#pack, countAt, count + 1);
+      pack = listpack.beginWrite(pack, bytesMax, this.#grownBytes(listpack.byteLength(pack) + bytesMax));
     } catch (error) {
-      this.#pack = listpack.remove(this.#pack, end, ALL_ELEMENTS);
+      pack = listpack.replaceInteger(pack, countAt, count);
       throw error;
     } finally {
-      setWord(this.#arena, node, STREAM_NODE_PACK, this.#pack);
+      setWord(this.#arena, node, STREAM_NODE_PACK, pack);
     }
+    listpack.endWrite(pack, this.#writeEntry(this.#nodeId, id, request, first, fieldCount, flags));
+  }
+
+  /** How large the block of a node's listpack becomes that has to grow to so many bytes. */
+  #grownBytes(bytes: number): number {
+    return Math.min(bytes + (bytes >>> 1), this.#keyspace.limits.streamNodeMaxBytes);
   }
 
   #hasMasterFields(pack: Ref, request: Request, first: number, fieldCount: number): boolean {
@@ -289,44 +310,44 @@ export class StreamValues implements ValueKind {
     return true;
   }
 
-  #putEntry(
+  /** Returns how many elements it has written. */
+  #writeEntry(
     masterId: EntryId,
     id: EntryId,
     request: Request,
     first: number,
     fieldCount: number,
     flags: number,
-  ): void {
-    this.#putInteger(flags);
+  ): number {
+    const listpack = this.#listpack;
+    listpack.writeInteger(flags);
     const millis = id.millisSince(masterId);
-    if (Number.isNaN(millis)) this.#putBig(id.bigMillis - masterId.bigMillis);
-    else this.#putInteger(millis);
+    if (Number.isNaN(millis)) this.#writeBig(id.bigMillis - masterId.bigMillis);
+    else listpack.writeInteger(millis);
     const sequence = id.sequenceSince(masterId);
-    if (Number.isNaN(sequence)) this.#putBig(id.bigSequence - masterId.bigSequence);
-    else this.#putInteger(sequence);
+    if (Number.isNaN(sequence)) this.#writeBig(id.bigSequence - masterId.bigSequence);
+    else listpack.writeInteger(sequence);
 
+    let count = FIXED_ELEMENTS + fieldCount;
     if (flags === FLAG_SAME_FIELDS) {
-      for (let i = first + 1; i < request.count; i += 2) this.#putArgument(request, i);
-      this.#putInteger(FIXED_ELEMENTS + fieldCount);
+      for (let i = first + 1; i < request.count; i += 2) this.#writeArgument(request, i);
     } else {
-      this.#putInteger(fieldCount);
-      for (let i = first; i < request.count; i++) this.#putArgument(request, i);
-      this.#putInteger(FIXED_ELEMENTS + 1 + 2 * fieldCount);
+      listpack.writeInteger(fieldCount);
+      for (let i = first; i < request.count; i++) this.#writeArgument(request, i);
+      count += 1 + fieldCount;
     }
+    listpack.writeInteger(count);
+    return count + 1;
   }
 
-  #putInteger(value: number): void {
-    this.#pack = this.#listpack.appendInteger(this.#pack, value);
-  }
-
-  /** A difference of uint64 that is beyond 2^53, as the int64 of the same bits. */
-  #putBig(value: bigint): void {
+  /** A difference of uint64 that is beyond 2^53, as the int64 with the same bits. */
+  #writeBig(value: bigint): void {
     const text = Buffer.from(BigInt.asIntN(64, value).toString());
-    this.#pack = this.#listpack.append(this.#pack, text, 0, text.length);
+    this.#listpack.write(text, 0, text.length);
   }
 
-  #putArgument(request: Request, index: number): void {
-    this.#pack = this.#listpack.append(this.#pack, request.buffer, request.start(index), request.end(index));
+  #writeArgument(request: Request, index: number): void {
+    this.#listpack.write(request.buffer, request.start(index), request.end(index));
   }
 
   /** Adds a node of a listpack in Redis' layout, behind all others; for loading. @throws OutOfMemoryError */
@@ -547,6 +568,12 @@ export class StreamValues implements ValueKind {
     assert(previous.compare(this.readLastId(stream, this.#id)) <= 0, 'no entry is behind the last id');
     this.groups.checkInvariants(stream);
   }
+}
+
+/** More than what an entry takes that has both fields and values. */
+function entryBytesMax(request: Request, first: number): number {
+  const elements = request.count - first + OTHER_ELEMENTS_MAX;
+  return textBytes(request, first) + elements * ELEMENT_OVERHEAD_BYTES_MAX;
 }
 
 /** Bytes of all arguments from `first` on. */

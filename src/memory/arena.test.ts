@@ -72,12 +72,18 @@ test('an announcement is not lost when the event loop turns before the next refr
 test('without address space for a segment the arena counts as full', (t) => {
   const arena = Arena.create();
   t.after(() => arena.close());
-  const original = globalThis.SharedArrayBuffer;
-  t.after(() => Object.assign(globalThis, { SharedArrayBuffer: original }));
+  const { SharedArrayBuffer } = globalThis;
+  const { WebAssembly } = globalThis as { readonly WebAssembly?: { Memory: unknown } };
+  const Memory = WebAssembly?.Memory;
+  t.after(() => {
+    Object.assign(globalThis, { SharedArrayBuffer });
+    if (WebAssembly !== undefined) WebAssembly.Memory = Memory;
+  });
   const refuse = function (): never {
     throw new RangeError('Array buffer allocation failed');
   };
   Object.assign(globalThis, { SharedArrayBuffer: refuse });
+  if (WebAssembly !== undefined) WebAssembly.Memory = refuse;
   assert.equal(arena.addSegment(), -1);
 });
 

@@ -16,11 +16,14 @@
 import { strict as assert } from 'node:assert';
 import { BroadcastChannel, receiveMessageOnPort } from 'node:worker_threads';
 import { CONTROL_BYTES, CONTROL_SEGMENT_COUNT } from './control-block.ts';
+import { SEGMENT_BYTES, bufferOf, moverOf, newSegment } from './segment.ts';
+import type { MoveBytes, Segment } from './segment.ts';
+
+export { SEGMENT_BYTES };
 
 /** A reference to a block in the arena; 0 is none. */
 export type Ref = number;
 
-export const SEGMENT_BYTES = 2 ** 30;
 export const SEGMENTS_MAX = 32;
 /** `ref >>> SEGMENT_SHIFT` is the segment, `ref & OFFSET_MASK` the offset in it, in 8-byte units. */
 export const SEGMENT_SHIFT = 27;
@@ -29,14 +32,14 @@ export const OFFSET_MASK = 2 ** SEGMENT_SHIFT - 1;
 /** What a thread needs to attach: plain data that `postMessage` can carry. */
 export interface ArenaHandle {
   readonly control: SharedArrayBuffer;
-  readonly segments: readonly SharedArrayBuffer[];
+  readonly segments: readonly Segment[];
   readonly channelName: string;
 }
 
 /** What the thread that added a segment tells the others. */
 interface Announcement {
   readonly index: number;
-  readonly segment: SharedArrayBuffer;
+  readonly segment: Segment;
 }
 
 let channelSerial = 0;
@@ -49,12 +52,14 @@ export class Arena {
   readonly words: Int32Array[] = [];
   readonly bytes: Uint8Array[] = [];
   readonly doubles: Float64Array[] = [];
+  /** By segment too: moves bytes within it. */
+  readonly moves: MoveBytes[] = [];
   /** The control block: fixed words that every thread knows the place of (control-block.ts). */
   readonly control: Int32Array;
   readonly counters: Float64Array;
 
   readonly #controlBuffer: SharedArrayBuffer;
-  readonly #segments: SharedArrayBuffer[] = [];
+  readonly #segments: Segment[] = [];
   readonly channelName: string;
   readonly #channel: BroadcastChannel;
 
@@ -110,7 +115,7 @@ export class Arena {
   addSegment(): number {
     this.refresh();
     if (this.words.length === SEGMENTS_MAX) return -1;
-    const segment = reserveSegment();
+    const segment = newSegment();
     if (segment === undefined) return -1;
     this.#attach(segment);
     this.#channel.postMessage({ index: this.words.length - 1, segment } satisfies Announcement);
@@ -140,20 +145,12 @@ export class Arena {
     if (index === this.words.length) this.#attach(segment);
   }
 
-  #attach(segment: SharedArrayBuffer): void {
+  #attach(segment: Segment): void {
+    const buffer = bufferOf(segment);
     this.#segments.push(segment);
-    this.words.push(new Int32Array(segment));
-    this.bytes.push(new Uint8Array(segment));
-    this.doubles.push(new Float64Array(segment));
-  }
-}
-
-/** A new segment, or undefined when the operating system does not grant the address space. */
-function reserveSegment(): SharedArrayBuffer | undefined {
-  try {
-    return new SharedArrayBuffer(SEGMENT_BYTES);
-  } catch (error) {
-    if (error instanceof RangeError) return undefined;
-    throw error;
+    this.words.push(new Int32Array(buffer));
+    this.bytes.push(new Uint8Array(buffer));
+    this.doubles.push(new Float64Array(buffer));
+    this.moves.push(moverOf(segment));
   }
 }

@@ -59,6 +59,11 @@ export function byteOffset(ref: Ref): number {
   return (ref & OFFSET_MASK) << 3;
 }
 
+/** Moves bytes within the segment of a block, from one byte offset to another; the ranges may overlap. */
+export function moveBytes(arena: Arena, ref: Ref, target: number, start: number, end: number): void {
+  arena.moves[ref >>> SEGMENT_SHIFT]!(target, start, end - start);
+}
+
 /** Zeroes the first `wordCount` words of a block. */
 export function clearWords(arena: Arena, ref: Ref, wordCount: number): void {
   const base = (ref & OFFSET_MASK) << 1;

@@ -19,7 +19,9 @@ import type {
   ByteRange,
   CollectionHead,
   CollectionPiece,
+  ElementCursor,
   RdbElements,
+  RdbHashField,
   RdbKeyFacts,
   RdbStream,
   RdbStreamConsumer,
@@ -59,6 +61,8 @@ export class AofSnapshot implements SnapshotSink {
   #elementsLeft = 0;
   /** Elements that the command which was begun still lacks. */
   #commandLeft = 0;
+  /** Of fields that the command has set. */
+  readonly #fieldExpiries: Pick<RdbHashField, 'field' | 'expiryMillis'>[] = [];
 
   constructor(onChunk: ChunkHandler, chunkBytes?: number) {
     this.#output = new ChunkOutput(onChunk, chunkBytes);
@@ -78,8 +82,8 @@ export class AofSnapshot implements SnapshotSink {
   /** Throws RdbError for a value that no command of Redis 7.0 makes, before anything of it is written. */
   entry(databaseIndex: number, entry: SnapshotEntry): void {
     if (entry.value.kind === 'elements') {
-      const { type, count } = entry.value;
-      this.beginCollection(databaseIndex, entry, { kind: type, count });
+      const { type, count, hasExpiry } = entry.value;
+      this.beginCollection(databaseIndex, entry, { kind: type, count, hasExpiry });
       this.collectionPiece(entry.value);
       this.endCollection();
       return;
@@ -187,6 +191,8 @@ export class AofSnapshot implements SnapshotSink {
           2,
           value.fields.flatMap(({ field, value: text }) => [field, text]),
         );
+        this.#fieldExpiries.push(...value.fields.filter(({ expiryMillis }) => expiryMillis !== undefined));
+        this.#writeFieldExpiries(key);
         break;
       case 'zset':
         this.#variadic(
@@ -216,9 +222,18 @@ export class AofSnapshot implements SnapshotSink {
       if (type === 'zset') this.#text(scoreText(cursor.score));
       this.#range(cursor.element);
       if (type === 'hash') this.#range(cursor.value);
-      this.#commandLeft--;
+      if (cursor.expiryMillis !== undefined) this.#fieldExpiries.push(copyOfField(cursor));
       this.#elementsLeft--;
+      if (--this.#commandLeft === 0) this.#writeFieldExpiries(key);
     }
+  }
+
+  /** What Redis 7.4 has for them; only a server that knows fields which expire has any to write. */
+  #writeFieldExpiries(key: ByteRange): void {
+    for (const { field, expiryMillis } of this.#fieldExpiries) {
+      this.#words('HPEXPIREAT', key, [String(expiryMillis), 'FIELDS', '1', field]);
+    }
+    this.#fieldExpiries.length = 0;
   }
 
   #streamNode(key: ByteRange, node: RdbStreamNode): void {
@@ -234,41 +249,36 @@ export class AofSnapshot implements SnapshotSink {
   /** All but the entries (Redis 7.0 aof.c, rewriteStreamObject). */
   #streamRest(key: ByteRange, stream: RdbStream): void {
     // An empty stream: one that has lost its only entry.
-    if (stream.length === 0) this.#onStream('XADD', key, ['MAXLEN', '0', '0-1', 'x', 'y']);
+    if (stream.length === 0) this.#words('XADD', key, ['MAXLEN', '0', '0-1', 'x', 'y']);
     const { lastId, history, groups } = stream;
     const more =
       history === undefined
         ? []
         : ['ENTRIESADDED', String(history.entriesAdded), 'MAXDELETEDID', idText(history.maxDeletedId)];
-    this.#onStream('XSETID', key, [idText(lastId), ...more]);
+    this.#words('XSETID', key, [idText(lastId), ...more]);
     for (const group of groups) this.#streamGroup(key, group);
   }
 
   #streamGroup(key: ByteRange, group: RdbStreamGroup): void {
     const { name, lastId, entriesRead, pending, consumers } = group;
     const more = entriesRead === undefined ? [] : ['ENTRIESREAD', String(entriesRead)];
-    this.#onStream('XGROUP', key, [name, idText(lastId), ...more], 'CREATE');
+    this.#words('XGROUP', key, [name, idText(lastId), ...more], 'CREATE');
     const deliveries = new Map(pending.map((entry) => [idText(entry.id), entry]));
     for (const consumer of consumers) {
       if (consumer.pending.length === 0) {
-        this.#onStream('XGROUP', key, [name, consumer.name], 'CREATECONSUMER');
+        this.#words('XGROUP', key, [name, consumer.name], 'CREATECONSUMER');
       }
       for (const id of pendingIds(consumer)) {
         const { deliveryMillis, deliveryCount } = deliveries.get(id)!;
         const times = ['TIME', String(deliveryMillis), 'RETRYCOUNT', String(deliveryCount)];
-        this.#onStream('XCLAIM', key, [name, consumer.name, '0', id, ...times, 'JUSTID', 'FORCE']);
+        this.#words('XCLAIM', key, [name, consumer.name, '0', id, ...times, 'JUSTID', 'FORCE']);
         this.#sealIfLong();
       }
     }
   }
 
   /** `name [subcommand] key word …` */
-  #onStream(
-    name: string,
-    key: ByteRange,
-    words: readonly (string | Uint8Array)[],
-    subcommand?: string,
-  ): void {
+  #words(name: string, key: ByteRange, words: readonly (string | Uint8Array)[], subcommand?: string): void {
     this.#command(words.length + (subcommand === undefined ? 2 : 3), name);
     if (subcommand !== undefined) this.#text(subcommand);
     this.#range(key);
@@ -358,15 +368,17 @@ function assertWritable(value: RdbValue): asserts value is WritableValue {
   if (value.kind === 'module') {
     throw new RdbError(`a value of module type ${value.name} is unknown and cannot be written`, 0);
   }
-  if (value.kind === 'hash' && value.fields.some((field) => field.expiryMillis !== undefined)) {
-    throw new RdbError('no command of Redis 7.0 sets the expiry of a field', 0);
-  }
 }
 
 /** A copy that stays valid. */
 function copyOf({ key, expiryMillis, idleSeconds, frequency }: RdbKeyFacts): RdbKeyFacts {
   const name = Buffer.from(key.bytes.subarray(key.start, key.end));
   return { key: { bytes: name, start: 0, end: name.length }, expiryMillis, idleSeconds, frequency };
+}
+
+function copyOfField({ element, expiryMillis }: ElementCursor): Pick<RdbHashField, 'field' | 'expiryMillis'> {
+  const { bytes, start, end } = element;
+  return { field: Buffer.from(bytes.subarray(start, end)), expiryMillis };
 }
 
 function idText({ millis, sequence }: StreamId): string {

@@ -141,24 +141,28 @@ test('what a running server uses is not replaced', () => {
   converted(disk, '--force', '/data/in.json', '/data/out.rdb');
 });
 
-test('damage, and values without a form in the other format, write nothing', () => {
+test('damage writes nothing', () => {
   const disk = plant({
     '/data/cut.json': JSON_FILE.slice(0, -1),
-    '/data/field.json': '{"data":{"h":{"type":"hash","value":[["f","v",5]]}}}',
     '/data/manifest/a.manifest': 'nonsense\n',
     '/data/empty/x': '',
   });
   assert.match(refusal(disk, '/data/cut.json', '/data/out.rdb'), /cut.json, at offset 180: unexpected end/);
-  assert.match(
-    refusal(disk, '/data/field.json', '/data/out.rdb'),
-    /key "h" of database 0: .*expiry of a field/,
-  );
   assert.match(refusal(disk, '/data/none.json', '/data/out.rdb'), /none.json: No such file/);
   assert.match(refusal(disk, '/data/manifest', '/data/out.rdb'), /line 1: Invalid AOF manifest/);
   assert.match(refusal(disk, '/data/empty', '/data/out.rdb'), /no manifest/);
   assert.match(refusal(disk, '/data/empty'), /^Usage/);
   assert.match(refusal(disk, '--help'), /^Usage/);
-  assert.deepEqual(disk.list('/data'), ['cut.json', 'empty', 'field.json', 'manifest']);
+  assert.deepEqual(disk.list('/data'), ['cut.json', 'empty', 'manifest']);
+});
+
+test('fields that expire go through every format', () => {
+  const data = { h: { type: 'hash', value: [['f', 'v', 1_900_000_000_000]] } };
+  const disk = plant({ '/data/in.json': JSON.stringify({ data }) });
+  converted(disk, '/data/in.json', '/data/a.rdb');
+  converted(disk, '/data/a.rdb', '/data/aof');
+  converted(disk, '/data/aof', '/data/out.json');
+  assert.deepEqual(dataOf(disk, '/data/out.json'), data);
 });
 
 test('a disk that fails at any operation leaves what was there', () => {

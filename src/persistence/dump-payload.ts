@@ -7,7 +7,7 @@
  */
 import { toLatin1 } from '../util/bytes.ts';
 import { crc64 } from '../util/crc64.ts';
-import { CHECKSUM_BYTES, RDB_VERSION, TYPE_MAX_OF_VERSION_10 } from './rdb-constants.ts';
+import { CHECKSUM_BYTES, RDB_VERSION, TYPE_HASH_METADATA, TYPE_MAX_OF_VERSION_10 } from './rdb-constants.ts';
 import { RdbError } from './rdb-error.ts';
 import { MemorySource, RdbInput } from './rdb-input.ts';
 import { RdbOutput } from './rdb-output.ts';
@@ -56,7 +56,9 @@ export function decodeDumpPayload(payload: ByteRange): DumpPayload {
   });
   try {
     const type = input.readByte();
-    if (type > TYPE_MAX_OF_VERSION_10) throw input.error(`unknown type of value ${type}`);
+    // Ours: Redis gives these hashes a greater version.
+    if (type > TYPE_MAX_OF_VERSION_10 && type !== TYPE_HASH_METADATA)
+      throw input.error(`unknown type of value ${type}`);
     const value = readPackedValue(input, type, 'REDIS');
     if (isEmptyCollection(value)) throw input.error('empty collection');
     if (hasTwins(value)) throw input.error('element twice in a collection');

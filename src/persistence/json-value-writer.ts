@@ -96,6 +96,7 @@ function writeElement(output: JsonOutput, { type, cursor }: RdbElements): void {
   if (type === 'hash') {
     output.writeText(',');
     output.writeBytesValue(value.bytes, value.start, value.end);
+    if (cursor.expiryMillis !== undefined) output.writeText(`,${cursor.expiryMillis}`);
   } else if (type === 'zset') {
     output.writeText(`,${scoreText(cursor.score)}`);
   }

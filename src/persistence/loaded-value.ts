@@ -192,9 +192,10 @@ function storeHash(place: KeyPlace, key: ByteRange, { fields }: RdbHash): Ref {
     database.find(key.bytes, key.start, key.end);
   }
   const entry = hashes.create(database, key.bytes, key.start, key.end, longestOf(fields));
-  for (const { field, value } of fields) {
+  for (const { field, value, expiryMillis } of fields) {
     const isNew = hashes.set(database, entry, field, 0, field.length, value, 0, value.length);
     if (!isNew) throw twin('field of a hash');
+    if (expiryMillis !== undefined) hashes.setExpiry(database, entry, field, 0, field.length, expiryMillis);
   }
   return entry;
 }
@@ -215,7 +216,7 @@ function storeHashListpack(place: KeyPlace, key: ByteRange, packed: RdbHashListp
 
 function storeSortedSet(place: KeyPlace, key: ByteRange, { members }: RdbZset): Ref {
   const { sortedSets } = place.keyspace;
-  const set = sortedSets.newSet(members.length);
+  const set = sortedSets.newTable(members.length);
   discardOnError(
     () => sortedSets.discard(set),
     () => {

@@ -43,7 +43,7 @@ function plainElements({ type, cursor }: RdbElements): RdbValue {
         fields.push({
           field: copyOf(cursor.element),
           value: copyOf(cursor.value),
-          expiryMillis: undefined,
+          expiryMillis: cursor.expiryMillis,
         });
       }
       return { kind: 'hash', fields };

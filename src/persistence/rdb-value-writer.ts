@@ -4,6 +4,7 @@ import {
   QUICKLIST_NODE_PLAIN,
   TYPE_HASH,
   TYPE_HASH_LISTPACK,
+  TYPE_HASH_METADATA,
   TYPE_LIST,
   TYPE_LIST_QUICKLIST_2,
   TYPE_SET,
@@ -19,9 +20,8 @@ import type { RdbOutput } from './rdb-output.ts';
 import type {
   CollectionHead,
   CollectionPiece,
-  ElementCursor,
   RdbElements,
-  RdbHash,
+  RdbHashField,
   RdbModule,
   RdbQuicklistNode,
   RdbStream,
@@ -43,6 +43,12 @@ interface ValueFormat<Value> {
 type ValueOfKind<Kind extends RdbWritable['kind']> = Extract<RdbWritable, { kind: Kind }>;
 
 const ID_BYTES = 16;
+
+/**
+ * Times at which fields expire are written as differences to this one: any time that is not later than they
+ * are. The form came with version 12 of the format (Redis 7.4); nothing else holds them.
+ */
+const EARLIEST_EXPIRY = 0;
 
 const ELEMENT_TYPES = { set: TYPE_SET, hash: TYPE_HASH, zset: TYPE_ZSET_2 } as const;
 
@@ -71,12 +77,15 @@ const FORMATS: { readonly [Kind in RdbWritable['kind']]: ValueFormat<ValueOfKind
     write: (output, value) => output.writeWholeString(value.bytes),
   },
   hash: {
-    typeOf: hashType,
-    write(output, value) {
-      output.writeLength(value.fields.length);
-      for (const field of value.fields) {
-        output.writeWholeString(field.field);
-        output.writeWholeString(field.value);
+    typeOf: ({ fields }) => (fields.some(expires) ? TYPE_HASH_METADATA : TYPE_HASH),
+    write(output, { fields }) {
+      const hasExpiry = fields.some(expires);
+      if (hasExpiry) output.writeMillis(EARLIEST_EXPIRY);
+      output.writeLength(fields.length);
+      for (const { field, value, expiryMillis } of fields) {
+        if (hasExpiry) writeFieldExpiry(output, expiryMillis);
+        output.writeWholeString(field);
+        output.writeWholeString(value);
       }
     },
   },
@@ -103,10 +112,12 @@ const FORMATS: { readonly [Kind in RdbWritable['kind']]: ValueFormat<ValueOfKind
     write: writeStream,
   },
   elements: {
-    typeOf: ({ type }) => ELEMENT_TYPES[type],
-    write(output, { type, count, cursor }) {
+    typeOf: ({ type, hasExpiry }) => (hasExpiry ? TYPE_HASH_METADATA : ELEMENT_TYPES[type]),
+    write(output, elements) {
+      const { hasExpiry, count } = elements;
+      if (hasExpiry) output.writeMillis(EARLIEST_EXPIRY);
       output.writeLength(count);
-      assertCount(writeElements(output, type, cursor), count);
+      assertCount(writeElements(output, elements), count);
     },
   },
   module: {
@@ -128,11 +139,13 @@ export function writeValue(output: RdbOutput, value: RdbWritable): void {
 /** The byte that stands for the type of a collection that comes in pieces. */
 export function typeOfCollection(head: CollectionHead): number {
   if (head.kind === 'list') return TYPE_LIST_QUICKLIST_2;
-  return head.kind === 'stream' ? typeOfValue(head.stream) : ELEMENT_TYPES[head.kind];
+  if (head.kind === 'stream') return typeOfValue(head.stream);
+  return head.hasExpiry ? TYPE_HASH_METADATA : ELEMENT_TYPES[head.kind];
 }
 
 /** What stands before the first piece. */
 export function writeCollectionHead(output: RdbOutput, head: CollectionHead): void {
+  if (head.kind === 'hash' && head.hasExpiry) output.writeMillis(EARLIEST_EXPIRY);
   output.writeLength(countOfCollection(head));
 }
 
@@ -145,7 +158,7 @@ export function countOfCollection(head: CollectionHead): number {
 export function writeCollectionPiece(output: RdbOutput, piece: CollectionPiece): number {
   switch (piece.kind) {
     case 'elements':
-      return writeElements(output, piece.type, piece.cursor);
+      return writeElements(output, piece);
     case 'list-nodes':
       return writeListNodes(output, piece.nodes);
     case 'stream-nodes':
@@ -163,12 +176,13 @@ function formatOf(value: RdbWritable): ValueFormat<RdbWritable> {
   return FORMATS[value.kind] as ValueFormat<RdbWritable>;
 }
 
-/** Expiry of fields came with version 12: it is refused rather than lost. */
-function hashType(value: RdbHash): number {
-  if (value.fields.some((field) => field.expiryMillis !== undefined)) {
-    throw new RdbError('version 10 of the format cannot hold the expiry of a field', 0);
-  }
-  return TYPE_HASH;
+function expires({ expiryMillis }: RdbHashField): boolean {
+  return expiryMillis !== undefined;
+}
+
+/** 0 for none, or what it is more than EARLIEST_EXPIRY, plus 1. */
+function writeFieldExpiry(output: RdbOutput, expiryMillis: number | undefined): void {
+  output.writeLength(expiryMillis === undefined ? 0 : expiryMillis + 1);
 }
 
 function refuseModule({ name }: RdbModule): never {
@@ -180,9 +194,10 @@ function writeStrings(output: RdbOutput, strings: readonly Uint8Array[]): void {
   for (const string of strings) output.writeWholeString(string);
 }
 
-function writeElements(output: RdbOutput, type: RdbElements['type'], cursor: ElementCursor): number {
+function writeElements(output: RdbOutput, { type, hasExpiry, cursor }: RdbElements): number {
   let count = 0;
   for (; cursor.next(); count++) {
+    if (hasExpiry) writeFieldExpiry(output, cursor.expiryMillis);
     output.writeString(cursor.element);
     if (type === 'hash') output.writeString(cursor.value);
     else if (type === 'zset') output.writeDoubleLE(cursor.score);

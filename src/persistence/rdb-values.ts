@@ -157,8 +157,9 @@ export interface ElementCursor {
   next(): boolean;
   /** A member of a set or sorted set, or a field of a hash. */
   readonly element: ByteRange;
-  /** Hashes: the field's value. */
+  /** Hashes: the field's value, and when it expires, Unix time in ms. */
   readonly value: ByteRange;
+  readonly expiryMillis: number | undefined;
   /** Sorted sets: the member's score. */
   readonly score: number;
 }
@@ -168,6 +169,8 @@ export interface RdbElements {
   readonly kind: 'elements';
   readonly type: 'set' | 'hash' | 'zset';
   readonly count: number;
+  /** Whether there may be fields that expire. */
+  readonly hasExpiry: boolean;
   readonly cursor: ElementCursor;
 }
 
@@ -178,7 +181,7 @@ export type RdbWritable =
 /** How a collection that comes in pieces begins. A stream has all but its nodes here. */
 export type CollectionHead =
   | { readonly kind: 'list'; readonly nodeCount: number }
-  | { readonly kind: 'set' | 'hash' | 'zset'; readonly count: number }
+  | { readonly kind: 'set' | 'hash' | 'zset'; readonly count: number; readonly hasExpiry: boolean }
   | { readonly kind: 'stream'; readonly nodeCount: number; readonly stream: RdbStream };
 
 /** Some of its elements or nodes. */

@@ -382,20 +382,13 @@ test('idle times and counters go to the access clock of the policy', () => {
 test('what the server does not have is refused by name; empty collections are skipped', () => {
   const empty = keyed('none', { kind: 'list', items: [] });
   plant('/data/dump.rdb', rdb({ 0: [empty, string('a', '1')] }));
-  const lists = keyed('mine', {
-    kind: 'stream',
-    nodes: [],
-    length: 0,
-    history: undefined,
-    groups: [] as never[],
-    lastId: { millis: 0n, sequence: 0n },
-  });
   load();
   assert.deepEqual(store.content(), ['a=1']);
   assert.ok(logged(/^Skipping empty key: none$/));
   assert.ok(logged(/keys loaded: 1, keys expired: 0, empty keys skipped: 1\.$/));
-  plant('/data/dump.rdb', rdb({ 4: [lists] }));
-  refuses(/\/data\/dump\.rdb, at offset \d+: key 'mine' of database 4 is of type stream/);
+  const members = ['a', 'b', 'a'].map((member) => Buffer.from(member));
+  plant('/data/dump.rdb', rdb({ 4: [keyed('twice', { kind: 'set', members })] }));
+  refuses(/\/data\/dump\.rdb, at offset \d+: member of a set that occurs twice/);
   plant('/data/dump.rdb', rdb({ 0: [string('a', '1')] }, '#!lua name=l'));
   refuses(/a library of functions, which this server does not have/);
   const moduleKey = '\x07\x01a\x81\xa4\x0c\x51\x80\x0c\x51\x80\x01\x00';

@@ -2,12 +2,7 @@
  * Collections as a snapshot has copied them (keyspace/held-collections.ts: `copyWhole`, `save`), in the form
  * that files take. All that is given is borrowed from the copy.
  */
-import {
-  ELEMENT_LENGTH,
-  ELEMENT_SCORE_OFFSET,
-  ELEMENT_VALUE_LENGTH,
-  elementOffset,
-} from '../keyspace/collection-elements.ts';
+import { ELEMENT_LENGTH, ELEMENT_SCORE_OFFSET, elementOffset } from '../keyspace/collection-elements.ts';
 import {
   ENCODING_INTSET,
   ENCODING_LISTPACK,
@@ -33,6 +28,7 @@ import {
   STREAM_LENGTH_DOUBLE,
   STREAM_MAX_DELETED_ID,
 } from '../keyspace/stream-layout.ts';
+import { EXPIRES, EXPIRY_BYTES, LENGTH_MASK, VALUE_LENGTH } from '../structures/field-element.ts';
 import type {
   CollectionHead,
   CollectionPiece,
@@ -80,7 +76,10 @@ export function readCopy(
   if (type === TYPE_LIST) {
     return { kind: 'quicklist', nodeCount: count, nodes: listNodes(saved, body, end) };
   }
-  if (type !== TYPE_STREAM) return readElements(saved, { type, count, start: body, end });
+  if (type !== TYPE_STREAM) {
+    const hasExpiry = saved.words[(start >> 2) + 1]! !== 0;
+    return readElements(saved, { type, count, hasExpiry, start: body, end });
+  }
   const rest = new StreamRestReader(saved, body);
   const stream = rest.read();
   return { ...stream, nodes: [...streamNodes(saved, rest.position, end)] };
@@ -105,29 +104,48 @@ interface SavedElements {
   /** Of the collection. */
   readonly type: number;
   readonly count: number;
+  readonly hasExpiry: boolean;
   readonly start: number;
   readonly end: number;
 }
 
-function readElements(saved: SavedBytes, { type, count, start, end }: SavedElements): RdbElements {
+function readElements(saved: SavedBytes, { type, count, hasExpiry, start, end }: SavedElements): RdbElements {
   const cursor = new SavedElementCursor(saved, type, start, end);
-  return { kind: 'elements', type: ELEMENT_TYPES[type]!, count, cursor };
+  return { kind: 'elements', type: ELEMENT_TYPES[type]!, count, hasExpiry, cursor };
 }
 
-/** How a collection that comes in pieces begins; `rest` is where what a stream has beside nodes begins. */
-export function readHead(saved: SavedBytes, type: number, count: number, rest: number): CollectionHead {
+/** A collection that comes in pieces. */
+export interface SavedCollection {
+  readonly type: number;
+  /** Elements or nodes. */
+  readonly count: number;
+  readonly hasExpiry: boolean;
+  /** Where what a stream has beside its nodes begins. */
+  readonly restStart: number;
+}
+
+/** How it begins. */
+export function readHead(
+  saved: SavedBytes,
+  { type, count, hasExpiry, restStart }: SavedCollection,
+): CollectionHead {
   if (type === TYPE_LIST) return { kind: 'list', nodeCount: count };
   if (type === TYPE_STREAM) {
-    return { kind: 'stream', nodeCount: count, stream: new StreamRestReader(saved, rest).read() };
+    return { kind: 'stream', nodeCount: count, stream: new StreamRestReader(saved, restStart).read() };
   }
-  return { kind: ELEMENT_TYPES[type]!, count };
+  return { kind: ELEMENT_TYPES[type]!, count, hasExpiry };
 }
 
 /** What `save` has copied to bytes [start, end). */
-export function readPiece(saved: SavedBytes, type: number, start: number, end: number): CollectionPiece {
+export function readPiece(
+  saved: SavedBytes,
+  { type, hasExpiry }: SavedCollection,
+  start: number,
+  end: number,
+): CollectionPiece {
   if (type === TYPE_LIST) return { kind: 'list-nodes', nodes: listNodes(saved, start, end) };
   if (type === TYPE_STREAM) return { kind: 'stream-nodes', nodes: streamNodes(saved, start, end) };
-  return readElements(saved, { type, count: 0, start, end });
+  return readElements(saved, { type, count: 0, hasExpiry, start, end });
 }
 
 class BorrowedRange {
@@ -144,6 +162,7 @@ class BorrowedRange {
 class SavedElementCursor implements ElementCursor {
   readonly element: BorrowedRange;
   readonly value: BorrowedRange;
+  expiryMillis: number | undefined;
   score = 0;
   readonly #saved: SavedBytes;
   readonly #offset: number;
@@ -172,14 +191,23 @@ class SavedElementCursor implements ElementCursor {
     this.element.start = start;
     this.element.end = end;
     if (this.#isHash) {
-      this.value.start = end;
-      end += words[word + ELEMENT_VALUE_LENGTH]!;
-      this.value.end = end;
+      end = this.#readValue(words[word + VALUE_LENGTH]!, end);
     } else if (this.#hasScores) {
       this.score = doubles[(this.#position + ELEMENT_SCORE_OFFSET) >> 3]!;
     }
     this.#position = (end + 7) & ~7;
     return true;
+  }
+
+  /** Reads the value that begins at `start`, and when the field expires; returns the end of the element. */
+  #readValue(shape: number, start: number): number {
+    this.value.start = start;
+    this.value.end = start + (shape & LENGTH_MASK);
+    this.expiryMillis = undefined;
+    if ((shape & EXPIRES) === 0) return this.value.end;
+    const expiry = (this.value.end + 7) & ~7;
+    this.expiryMillis = this.#saved.doubles[expiry >> 3]!;
+    return expiry + EXPIRY_BYTES;
   }
 }
 

@@ -9,7 +9,7 @@ import { AofReader } from './aof-reader.ts';
 import { RdbError } from './rdb-error.ts';
 import { MemorySource } from './rdb-input.ts';
 import { RdbReader } from './rdb-reader.ts';
-import type { RdbKeyFacts, RdbWritable } from './rdb-values.ts';
+import type { RdbElements, RdbKeyFacts, RdbStream, RdbWritable, StreamId } from './rdb-values.ts';
 import { SimulatedDisk } from './simulated-disk.ts';
 import { createSnapshotSink, formatOfName, type FormatSink, type SnapshotFormat } from './snapshot-format.ts';
 import type { SnapshotFacts } from './snapshot-sink.ts';
@@ -181,23 +181,144 @@ test('commands: every flipped bit is noticed, or changes nothing but an annotati
 });
 
 test('commands: what has none is refused, before anything is written', () => {
-  const refused: RdbWritable[] = [
-    { kind: 'module', name: 'ReJSON-RL', version: 1 },
-    { kind: 'hash', fields: [{ field: Buffer.from('f'), value: Buffer.from('v'), expiryMillis: 1 }] },
-    {
-      kind: 'stream',
-      nodes: [],
-      length: 0,
-      lastId: { millis: 0n, sequence: 0n },
-      history: undefined,
-      groups: [],
-    },
-  ];
+  const value = { kind: 'module', name: 'ReJSON-RL', version: 1 } as const;
   const file = write('aof', (sink) => {
-    for (const value of refused) assert.throws(() => sink.entry(0, { ...facts('k'), value }), RdbError);
+    assert.throws(() => sink.entry(0, { ...facts('k'), value }), RdbError);
   });
   assert.deepEqual(commandsOf(file), []);
 });
+
+test('commands: a stream with groups, and one without entries', () => {
+  const id = (millis: bigint): StreamId => ({ millis, sequence: 1n });
+  const empty: RdbStream = {
+    kind: 'stream',
+    nodes: [],
+    length: 0,
+    lastId: id(5n),
+    history: { firstId: id(0n), maxDeletedId: id(5n), entriesAdded: 7n },
+    groups: [
+      {
+        name: Buffer.from('g'),
+        lastId: id(4n),
+        entriesRead: -1n,
+        pending: [{ id: id(3n), deliveryMillis: 99, deliveryCount: 2 }],
+        consumers: [
+          { name: Buffer.from('idle'), seenMillis: 5, activeMillis: undefined, pending: [] },
+          { name: Buffer.from('busy'), seenMillis: 5, activeMillis: undefined, pending: [id(3n)] },
+        ],
+      },
+    ],
+  };
+  const file = write('aof', (sink) => sink.entry(0, { ...facts('s', 1_900_000_000_000), value: empty }));
+  assert.deepEqual(commandsOf(file), [
+    'select 0',
+    'XADD s MAXLEN 0 0-1 x y',
+    'XSETID s 5-1 ENTRIESADDED 7 MAXDELETEDID 5-1',
+    'XGROUP CREATE s g 4-1 ENTRIESREAD -1',
+    'XGROUP CREATECONSUMER s g idle',
+    'XCLAIM s g busy 0 3-1 TIME 99 RETRYCOUNT 2 JUSTID FORCE',
+    'PEXPIREAT s 1900000000000',
+  ]);
+});
+
+test('commands: fields that expire', () => {
+  const fields = ['a', 'b'].map((field, i) => ({
+    field: Buffer.from(field),
+    value: Buffer.from('v'),
+    expiryMillis: i === 0 ? undefined : 1_900_000_000_000,
+  }));
+  const file = write('aof', (sink) => sink.entry(0, { ...facts('h'), value: { kind: 'hash', fields } }));
+  assert.deepEqual(commandsOf(file), [
+    'select 0',
+    'HMSET h a v b v',
+    'HPEXPIREAT h 1900000000000 FIELDS 1 b',
+  ]);
+});
+
+/** Elements as a snapshot gives them. */
+function elements(type: RdbElements['type'], first: number, count: number): RdbElements {
+  let index = first - 1;
+  const cursor = {
+    next: () => ++index < first + count,
+    get element() {
+      return range(`element ${index}`);
+    },
+    get value() {
+      return range(`value ${index}`);
+    },
+    get expiryMillis() {
+      return type === 'hash' && index % 3 === 0 ? 1_900_000_000_000 + index : undefined;
+    },
+    get score() {
+      return index / 4;
+    },
+  };
+  return { kind: 'elements', type, count, hasExpiry: type === 'hash', cursor };
+}
+
+/** A listpack of one short element. */
+function listpackOf(text: string): Buffer {
+  const head = Buffer.from([text.length + 9, 0, 0, 0, 1, 0, 0x80 | text.length]);
+  return Buffer.concat([head, Buffer.from(text), Buffer.from([text.length + 1, 0xff])]);
+}
+
+for (const format of ['json', 'rdb', 'aof'] as const) {
+  test(`${format}: a collection in pieces reads as one in a piece`, () => {
+    const COUNT = 300;
+    const write3 = (pieceCounts: readonly number[]): Buffer =>
+      write(format, (sink) => {
+        for (const type of ['set', 'hash', 'zset'] as const) {
+          sink.beginCollection(0, facts(type, 5), { kind: type, count: COUNT, hasExpiry: type === 'hash' });
+          let first = 0;
+          for (const count of pieceCounts) {
+            sink.collectionPiece(elements(type, first, count));
+            first += count;
+          }
+          sink.endCollection();
+        }
+        sink.beginCollection(7, facts('list'), { kind: 'list', nodeCount: COUNT });
+        let first = 0;
+        for (const count of pieceCounts) {
+          const nodes = Array.from({ length: count }, (_, i) => listpackOf(`item ${first + i}`));
+          sink.collectionPiece({
+            kind: 'list-nodes',
+            nodes: nodes.map((bytes) => ({ isPacked: true, bytes })),
+          });
+          first += count;
+        }
+        sink.endCollection();
+      });
+    const whole = write3([COUNT]);
+    assert.deepEqual(write3([1, 63, 0, 65, 128, 43]), whole);
+    if (format === 'rdb') {
+      const asEntries = write(format, (sink) => {
+        for (const type of ['set', 'hash', 'zset'] as const) {
+          sink.entry(0, { ...facts(type, 5), value: elements(type, 0, COUNT) });
+        }
+        const nodes = Array.from({ length: COUNT }, (_, i) => ({
+          isPacked: true,
+          bytes: listpackOf(`item ${i}`),
+        }));
+        sink.entry(7, { ...facts('list'), value: { kind: 'quicklist', nodeCount: COUNT, nodes } });
+      });
+      assert.deepEqual(asEntries, whole);
+    }
+  });
+
+  test(`${format}: a collection in pieces has as many elements as announced`, () => {
+    for (const count of [1, 3]) {
+      assert.throws(
+        () =>
+          write(format, (sink) => {
+            sink.beginCollection(0, facts('k'), { kind: 'set', count: 2, hasExpiry: false });
+            sink.collectionPiece(elements('set', 0, count));
+            sink.endCollection();
+          }),
+        /more than announced/,
+      );
+    }
+  });
+}
 
 test('a string in pieces has as many bytes as announced', () => {
   for (const format of ['json', 'rdb', 'aof'] as const) {

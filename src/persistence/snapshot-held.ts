@@ -6,7 +6,7 @@
 import type { Keyspace } from '../keyspace/keyspace.ts';
 import { PIECE_BYTES } from '../keyspace/held-strings.ts';
 import type { Ref } from '../memory/arena.ts';
-import { readHead, readPiece } from './saved-collection.ts';
+import { readHead, readPiece, type SavedCollection } from './saved-collection.ts';
 import type { RecordBuffer, RecordReader } from './snapshot-entry.ts';
 import type { SnapshotSink } from './snapshot-sink.ts';
 
@@ -17,13 +17,11 @@ export class HeldValues {
   /** The string or collection that is being saved, 0 = none. */
   #string: Ref = 0;
   #collection: Ref = 0;
-  /** Of the string, bytes; of the collection, elements or nodes. */
-  #length = 0;
-  #type = 0;
+  #stringBytes = 0;
+  /** What there is to know of the collection. */
+  #about: SavedCollection = { type: 0, count: 0, hasExpiry: false, restStart: 0 };
   /** The buffer begins with the facts of the value, to be told before its first piece. */
   #begins = false;
-  /** Where in the buffer those facts end, and what a stream has beside its nodes begins. */
-  #restStart = 0;
   /** The last piece is in the buffer. */
   #ends = false;
   /** Where in the buffer the pieces start and end. */
@@ -66,7 +64,7 @@ export class HeldValues {
   #takeString(): void {
     const { arena, held } = this.#keyspace;
     this.#string = held.take();
-    this.#length = held.lengthOf(this.#string);
+    this.#stringBytes = held.lengthOf(this.#string);
     this.#records.appendImage(arena, held.imageOf(this.#string), held.cutIndexOf(this.#string));
   }
 
@@ -75,10 +73,13 @@ export class HeldValues {
     const records = this.#records;
     const record = heldCollections.take();
     this.#collection = record;
-    this.#type = heldCollections.typeOf(record);
-    this.#length = heldCollections.countOf(record);
     records.appendImage(arena, heldCollections.imageOf(record), heldCollections.cutIndexOf(record));
-    this.#restStart = records.used;
+    this.#about = {
+      type: heldCollections.typeOf(record),
+      count: heldCollections.countOf(record),
+      hasExpiry: heldCollections.hasExpiryOf(record),
+      restStart: records.used,
+    };
     const restBytes = heldCollections.restBytesOf(record);
     if (restBytes === 0) return;
     records.reserve(restBytes);
@@ -161,15 +162,14 @@ export class HeldValues {
   #writeHead(sink: SnapshotSink): void {
     const reader = this.#reader;
     if (this.#string !== 0) {
-      sink.beginString(reader.databaseIndex, reader, this.#length);
+      sink.beginString(reader.databaseIndex, reader, this.#stringBytes);
     } else {
-      const head = readHead(this.#records, this.#type, this.#length, this.#restStart);
-      sink.beginCollection(reader.databaseIndex, reader, head);
+      sink.beginCollection(reader.databaseIndex, reader, readHead(this.#records, this.#about));
     }
   }
 
   #writePiece(sink: SnapshotSink, start: number, end: number): void {
     if (this.#string !== 0) sink.stringPiece(this.#records.bytes, start, end);
-    else sink.collectionPiece(readPiece(this.#records, this.#type, start, end));
+    else sink.collectionPiece(readPiece(this.#records, this.#about, start, end));
   }
 }

@@ -96,16 +96,19 @@ class SynchronousWalk implements EntryVisitor {
   #writeLarge(database: Database, entry: Ref): void {
     const { arena, heldCollections } = this.#keyspace;
     const { records } = this.#copier;
-    const type = database.typeOf(entry);
     records.appendImage(arena, entry, database.index);
     this.#reader.readFacts(records, 0);
-    const rest = records.used;
+    const about = {
+      type: database.typeOf(entry),
+      count: heldCollections.countOfLarge(entry),
+      hasExpiry: heldCollections.hasExpiryOfLarge(entry),
+      restStart: records.used,
+    };
     heldCollections.copyRest(entry, records);
-    const head = readHead(records, type, heldCollections.countOfLarge(entry), rest);
-    this.#sink.beginCollection(database.index, this.#reader, head);
+    this.#sink.beginCollection(database.index, this.#reader, readHead(records, about));
     records.used = 0;
     heldCollections.copyInPieces(entry, records, () => {
-      this.#sink.collectionPiece(readPiece(records, type, 0, records.used));
+      this.#sink.collectionPiece(readPiece(records, about, 0, records.used));
       records.used = 0;
     });
     this.#sink.endCollection();

@@ -13,7 +13,7 @@ import {
 } from '../../test/support/keyspace-mutations.ts';
 import { SeededRandom } from '../../test/support/seeded-random.ts';
 import { NO_EXPIRY } from '../keyspace/database.ts';
-import { ENTRY_META, epochOfMeta } from '../keyspace/entry.ts';
+import { ENCODING_QUICKLIST, ENTRY_META, TYPE_LIST, TYPE_SET, epochOfMeta } from '../keyspace/entry.ts';
 import { Keyspace } from '../keyspace/keyspace.ts';
 import { Allocator } from '../memory/allocator.ts';
 import { Arena } from '../memory/arena.ts';
@@ -303,6 +303,7 @@ for (const options of ALL_OPTIONS) {
       t.diagnostic(`seed ${seed}`);
       const bench = newBench(t, seed, options);
       bench.mutator.fill(0.6);
+      let collectionCount = 0;
       for (let snapshot = 0; snapshot < 3; snapshot++) {
         const expected = stateOf(bench.keyspace);
         const { sink, result, facts } = runSnapshot(bench, {
@@ -312,9 +313,11 @@ for (const options of ALL_OPTIONS) {
         assert.deepEqual(result, { keyCount: expected.size, isAborted: false });
         assert.equal(sink.begun, facts);
         assert(sink.hasEnded);
+        collectionCount += sink.collectionCount;
         assertAtRest(bench);
       }
       assertNothingLeaks(bench);
+      t.diagnostic(`${collectionCount} collections in pieces`);
     });
   }
 }
@@ -364,7 +367,13 @@ test('access times and counters are told only when asked for', (t) => {
 test('a snapshot at once is the state now, and leaves one in the background alone', (t) => {
   const seed = SeededRandom.newSeed();
   t.diagnostic(`seed ${seed}`);
-  const options = { nameCount: 1500, longRatio: 0.01, longBytesMax: 1024 * 1024 };
+  const options = {
+    nameCount: 500,
+    longRatio: 0.01,
+    longBytesMax: 1024 * 1024,
+    collectionRatio: 0.5,
+    elementsMax: 1500,
+  };
   const bench = newBench(t, seed, options);
   const { keyspace } = bench;
   bench.mutator.fill(0.7);
@@ -390,7 +399,13 @@ for (const verdict of ['abort', 'stop'] as const) {
   test(`${verdict} at any slice`, (t) => {
     const seed = SeededRandom.newSeed();
     t.diagnostic(`seed ${seed}`);
-    const options = { nameCount: 400, longRatio: 0.02, longBytesMax: 600 * 1024 };
+    const options = {
+      nameCount: 60,
+      longRatio: 0.02,
+      longBytesMax: 600 * 1024,
+      collectionRatio: 0.5,
+      elementsMax: 1500,
+    };
     const bench = newBench(t, seed, options);
     bench.mutator.fill(0.7);
     for (let at = 0, isOver = false; !isOver; at++) {
@@ -446,6 +461,21 @@ class FailingSink extends CollectingSink {
     super.stringPiece(bytes, start, end);
   }
 
+  override beginCollection(databaseIndex: number, facts: RdbKeyFacts, head: CollectionHead): void {
+    this.#call();
+    super.beginCollection(databaseIndex, facts, head);
+  }
+
+  override collectionPiece(piece: CollectionPiece): void {
+    this.#call();
+    super.collectionPiece(piece);
+  }
+
+  override endCollection(): void {
+    this.#call();
+    super.endCollection();
+  }
+
   override end(): void {
     this.#call();
     super.end();
@@ -455,7 +485,13 @@ class FailingSink extends CollectingSink {
 test('a sink that fails at any call', (t) => {
   const seed = SeededRandom.newSeed();
   t.diagnostic(`seed ${seed}`);
-  const options = { nameCount: 60, longRatio: 0.1, longBytesMax: 600 * 1024 };
+  const options = {
+    nameCount: 40,
+    longRatio: 0.1,
+    longBytesMax: 600 * 1024,
+    collectionRatio: 0.5,
+    elementsMax: 1500,
+  };
   const bench = newBench(t, seed, options);
   bench.mutator.fill(0.7);
   for (let at = 0, isOver = false; !isOver; at++) {
@@ -510,6 +546,51 @@ test('a long string that is replaced or deleted is not copied; what is written i
     },
   });
   assertSameState(sink.state, expected);
+  assertAtRest(bench);
+  assertNothingLeaks(bench);
+});
+
+test('a large collection that is deleted is not copied; of one that changes, what changes is', (t) => {
+  const bench = newBench(t, 1, WORK_OPTIONS);
+  const { keyspace } = bench;
+  const { sets, lists, allocator } = keyspace;
+  const [database] = keyspace.databases;
+  const COUNT = 200_000;
+  keyspace.limits.listMaxListpackSize = -2;
+  const elements = Array.from({ length: COUNT }, (_, i) => Buffer.from(`element ${i}`));
+  const find = (name: string) => database!.find(Buffer.from(name), 0, name.length);
+  for (const name of ['deleted set', 'changed set']) {
+    const set = sets.newSet(COUNT);
+    for (const element of elements) sets.addTo(set, element, 0, element.length);
+    find(name);
+    database!.createWith(Buffer.from(name), 0, name.length, TYPE_SET, set.encoding, set.value);
+  }
+  for (const name of ['deleted list', 'changed list']) {
+    const list = lists.create();
+    for (const element of elements) lists.append(list, element, 0, element.length);
+    find(name);
+    database!.createWith(Buffer.from(name), 0, name.length, TYPE_LIST, ENCODING_QUICKLIST, list);
+  }
+  const expected = stateOf(keyspace);
+  const before = allocator.usedBytes;
+
+  const { sink } = runSnapshot(bench, {
+    onSlice(index) {
+      if (index !== 0) return 'go-on';
+      database!.delete(find('deleted set'));
+      database!.delete(find('deleted list'));
+      assert(keyspace.heldCollections.waitingBytes > 10 * 1024 * 1024);
+      sets.remove(database!, find('changed set'), elements[7]!, 0, elements[7]!.length);
+      lists.set(database!, find('changed list'), 7, elements[8]!, 0, elements[8]!.length);
+      // What is copied besides: bits of groups, places of nodes.
+      assert(allocator.usedBytes < before + 512 * 1024);
+      return 'go-on';
+    },
+  });
+  assertSameState(sink.state, expected);
+  assert.equal(sink.collectionCount, 4);
+  while (keyspace.dismantleDetached(() => false));
+  assert(allocator.usedBytes < (before * 2) / 3);
   assertAtRest(bench);
   assertNothingLeaks(bench);
 });

@@ -11,7 +11,13 @@ import { seededRandom } from '../util/random.ts';
 import { SnapshotQueue } from './snapshot-queue.ts';
 
 export const WORK_DATABASES = 3;
-export const WORK_OPTIONS = { nameCount: 2000, longRatio: 0.005, longBytesMax: 1024 * 1024 };
+export const WORK_OPTIONS = {
+  nameCount: 1000,
+  longRatio: 0.005,
+  longBytesMax: 1024 * 1024,
+  collectionRatio: 0.3,
+  elementsMax: 2000,
+};
 
 export interface SnapshotWork {
   readonly handle: ArenaHandle;

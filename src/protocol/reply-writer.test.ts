@@ -200,3 +200,43 @@ test('an error reply knows its code', () => {
   assert.equal(new ErrorReply('WRONGTYPE Operation').code, 'WRONGTYPE');
   assert.equal(new ErrorReply('EXECABORT').code, 'EXECABORT');
 });
+
+test('what is kept stays when a reply is taken back, and when a header is put in front', () => {
+  const writer = new ReplyWriter();
+  writer.ok();
+  const mark = writer.position;
+  writer.bulkText('taken back');
+  const first = writer.position;
+  writer.simple('first');
+  writer.keep(first);
+  writer.integer(1);
+  const second = writer.position;
+  writer.simple('second');
+  writer.keep(second);
+  writer.integer(2);
+  writer.truncate(mark);
+  assert.equal(written(writer), '+OK\r\n+first\r\n+second\r\n');
+
+  const array = writer.beginArray();
+  writer.integer(3);
+  const third = writer.position;
+  writer.simple('third');
+  writer.keep(third);
+  writer.endArray(array, 1);
+  assert.equal(written(writer), '+OK\r\n+first\r\n+second\r\n*1\r\n:3\r\n+third\r\n');
+  writer.truncate(array);
+  assert.equal(written(writer), '+OK\r\n+first\r\n+second\r\n+third\r\n');
+
+  writer.reset();
+  writer.ok();
+  writer.truncate(0);
+  assert.equal(written(writer), '');
+});
+
+test('a stretch is written once more', () => {
+  const writer = new ReplyWriter();
+  writer.ok();
+  writer.integer(1);
+  writer.repeat(0, 5);
+  assert.equal(written(writer), '+OK\r\n:1\r\n+OK\r\n');
+});

@@ -12,6 +12,13 @@ export interface PendingOutput {
   sent: number;
 }
 
+/** Replies and messages to one connection: a stretch of the reply writer's buffer. */
+export interface Stretch {
+  connection: Connection | undefined;
+  start: number;
+  end: number;
+}
+
 export class Connection {
   readonly session: Session;
   readonly input = new Input();
@@ -32,6 +39,8 @@ export class Connection {
   deferredError = '';
   pending: PendingOutput[] = [];
   pendingBytes = 0;
+  /** The last of what it gets at the end of the wake-up. */
+  lastStretch: Stretch | undefined;
   /** Since when the soft output limit is exceeded, Unix time in ms; 0 = it is not. */
   overSoftLimitSince = 0;
   /** Nothing is read until the client has taken most of its replies. */

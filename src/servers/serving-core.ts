@@ -47,6 +47,7 @@ import { PAUSE_NONE, STATE_PAUSE_END, STATE_PAUSE_MODE, STATE_STOPPING } from '.
 import { BATCH_REQUESTS_MAX, RequestParser } from '../protocol/request-parser.ts';
 import type { Request } from '../protocol/request.ts';
 import { Connection } from './connection.ts';
+import type { Stretch } from './connection.ts';
 import type { Duties } from './duties.ts';
 import { Persistence } from './persistence.ts';
 import { SERVING_THREAD } from './shared-parts.ts';
@@ -82,13 +83,6 @@ interface Group {
   connection: Connection | undefined;
   count: number;
   error: string;
-}
-
-/** Replies of one connection: a stretch of the writer's buffer. */
-interface Stretch {
-  connection: Connection | undefined;
-  start: number;
-  end: number;
 }
 
 function newGroup(): Group {
@@ -137,8 +131,8 @@ export class ServingCore {
   /** Replies of this wake-up. */
   readonly #stretches: Stretch[] = [];
   #stretchCount = 0;
-  /** Some of them are no replies but deliveries, and of several clients. */
-  #hasDeliveries = false;
+  /** Some client has more than one of them. */
+  #isSplit = false;
   #resumable: Connection[] = [];
   #postponed: Connection[] = [];
   /** Clients that wait, and when the first of them has waited long enough, Unix time in ms. */
@@ -444,11 +438,13 @@ export class ServingCore {
     while (deliveries.isWaiting && reply.position <= bytesMax) {
       const start = reply.position;
       deliveries.take();
+      const end = reply.position;
       for (const id of deliveries.receivers) {
         const connection = this.#connections.get(id);
-        if (connection !== undefined) this.#flushLater(connection, start, reply.position);
+        if (connection === undefined || connection.session.has(SESSION_CLOSE_AFTER_REPLY)) continue;
+        if (deliveries.received(connection.session.record, end - start))
+          this.#flushLater(connection, start, end);
       }
-      this.#hasDeliveries = true;
     }
   }
 
@@ -478,10 +474,13 @@ export class ServingCore {
 
   /** Notes a stretch of replies; one that follows the client's last stretch is sent together with it. */
   #flushLater(connection: Connection, start: number, end: number): void {
-    const last = this.#stretchCount > 0 ? this.#stretches[this.#stretchCount - 1]! : undefined;
-    if (last !== undefined && last.connection === connection && last.end === start) {
-      last.end = end;
-      return;
+    const last = connection.lastStretch;
+    if (last !== undefined) {
+      if (last.end === start) {
+        last.end = end;
+        return;
+      }
+      this.#isSplit = true;
     }
     if (this.#stretchCount === this.#stretches.length)
       this.#stretches.push({ connection: undefined, start: 0, end: 0 });
@@ -489,6 +488,7 @@ export class ServingCore {
     stretch.connection = connection;
     stretch.start = start;
     stretch.end = end;
+    connection.lastStretch = stretch;
   }
 
   /** Keeps copies of requests that cannot be run now. */
@@ -609,11 +609,12 @@ export class ServingCore {
   #sendReplies(): void {
     const { reply } = this.#parts;
     this.persistence.beforeReplies();
-    if (this.#hasDeliveries) {
+    if (this.#isSplit) {
       this.#sendJoined();
     } else {
       for (let i = 0; i < this.#stretchCount; i++) {
         const stretch = this.#stretches[i]!;
+        stretch.connection!.lastStretch = undefined;
         this.#sendReply(stretch.connection!, stretch.start, stretch.end);
         stretch.connection = undefined;
       }
@@ -624,7 +625,7 @@ export class ServingCore {
 
   /** Sends what each client gets in one piece, for it may be many messages. */
   #sendJoined(): void {
-    this.#hasDeliveries = false;
+    this.#isSplit = false;
     const { reply } = this.#parts;
     const byConnection = new Map<Connection, Stretch[]>();
     for (let i = 0; i < this.#stretchCount; i++) {
@@ -635,6 +636,7 @@ export class ServingCore {
     }
     for (const [connection, stretches] of byConnection) {
       const mark = reply.position;
+      connection.lastStretch = undefined;
       const { start, end } = stretches.length === 1 ? stretches[0]! : this.#join(stretches);
       this.#sendReply(connection, start, end);
       reply.position = mark;

@@ -13,12 +13,13 @@ import type { Arena, Ref } from '../memory/arena.ts';
 import { byteOffset, getDouble, getWord, setDouble, setWord } from '../memory/struct.ts';
 
 export const FIELD_LENGTH = 2;
-const VALUE_LENGTH = 3;
+export const VALUE_LENGTH = 3;
 export const FIELD_OFFSET = 16;
 
-const EXPIRES = 1 << 30;
-const LENGTH_MASK = EXPIRES - 1;
-const EXPIRY_BYTES = 16;
+/** In the word of the value's length: the field expires; and the length itself. */
+export const EXPIRES = 1 << 30;
+export const LENGTH_MASK = EXPIRES - 1;
+export const EXPIRY_BYTES = 16;
 
 export function fieldLength(arena: Arena, element: Ref): number {
   return getWord(arena, element, FIELD_LENGTH);

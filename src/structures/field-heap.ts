@@ -17,7 +17,8 @@ import { COLLECTION_HEADER_WORDS } from './collection-header.ts';
 import { getFieldExpiry, getHeapPlace, setHeapPlace } from './field-element.ts';
 
 const HEAP_REFS = COLLECTION_HEADER_WORDS;
-const HEAP_COUNT = COLLECTION_HEADER_WORDS + 1;
+export const FIELD_HEAP_COUNT = COLLECTION_HEADER_WORDS + 1;
+const HEAP_COUNT = FIELD_HEAP_COUNT;
 /** Words of a hash's header up to the heap's end. */
 export const FIELD_HEAP_END = COLLECTION_HEADER_WORDS + 2;
 

@@ -55,6 +55,10 @@ const GROWTH_BYTES_MAX = 3;
 /** How many runs are looked at for merging after an addition. */
 const MERGED_RUNS = 5;
 
+const TWO_31 = 2 ** 31;
+const TWO_32 = 2 ** 32;
+const INT64_MIN = -(2 ** 63);
+
 /** 0.5 / ln 2 */
 const ALPHA_INFINITE = 0.7213475204444817;
 
@@ -180,16 +184,27 @@ function valRun(value: number, length: number): number {
 // Cardinality -----------------------------------------------------------------------------------------------
 
 /** The cardinality that was noted, undefined when the value was changed since. */
-export function notedCardinality(bytes: Uint8Array, start: number): bigint | undefined {
-  if ((bytes[start + CARDINALITY_TOP]! & NOT_VALID) !== 0) return undefined;
-  let cardinality = 0n;
-  for (let i = 7; i >= 0; i--) cardinality = (cardinality << 8n) | BigInt(bytes[start + CARDINALITY + i]!);
-  return cardinality;
+export function notedCardinality(bytes: Uint8Array, start: number): number | bigint | undefined {
+  const low = readWord(bytes, start + CARDINALITY);
+  const high = readWord(bytes, start + CARDINALITY + 4);
+  if (high >= TWO_31) return undefined;
+  const cardinality = high * TWO_32 + low;
+  if (Number.isSafeInteger(cardinality)) return cardinality;
+  return (BigInt(high) << 32n) | BigInt(low);
 }
 
-/** Notes it in the value's header, as `CARDINALITY_RANGE` says where. */
-export function noteCardinality(bytes: Uint8Array, start: number, cardinality: bigint): void {
-  for (let i = 0; i < 8; i++) bytes[start + CARDINALITY + i] = Number((cardinality >> BigInt(i * 8)) & 0xffn);
+/** Notes it in the value's header, where `CARDINALITY_RANGE` says. */
+export function noteCardinality(bytes: Uint8Array, start: number, cardinality: number): void {
+  writeWord(bytes, start + CARDINALITY, cardinality % TWO_32);
+  writeWord(bytes, start + CARDINALITY + 4, Math.floor(cardinality / TWO_32));
+}
+
+function readWord(bytes: Uint8Array, at: number): number {
+  return (bytes[at]! | (bytes[at + 1]! << 8) | (bytes[at + 2]! << 16) | (bytes[at + 3]! << 24)) >>> 0;
+}
+
+function writeWord(bytes: Uint8Array, at: number, word: number): void {
+  for (let i = 0; i < 4; i++) bytes[at + i] = word >>> (i * 8);
 }
 
 /** Where in a value its cardinality is noted. */
@@ -200,7 +215,7 @@ export function invalidateCardinality(bytes: Uint8Array, start: number): void {
 }
 
 /** The cardinality of the value in the range, computed; undefined when it is corrupt. */
-export function estimate(bytes: Uint8Array, start: number, end: number): bigint | undefined {
+export function estimate(bytes: Uint8Array, start: number, end: number): number | undefined {
   histogram.fill(0);
   if (isDense(bytes, start)) {
     countDense(bytes, start + HEADER_BYTES, end);
@@ -229,21 +244,21 @@ function countDense(bytes: Uint8Array, start: number, end: number): void {
 }
 
 /** The same of plain registers, one a byte. */
-export function estimateOfRegisters(registers: Uint8Array): bigint {
+export function estimateOfRegisters(registers: Uint8Array): number {
   histogram.fill(0);
   for (let i = 0; i < REGISTER_COUNT; i++) histogram[registers[i]!]!++;
   return estimateOfHistogram();
 }
 
 /** Otmar Ertl, "New cardinality estimation algorithms for HyperLogLog sketches", arXiv:1702.01284. */
-function estimateOfHistogram(): bigint {
+function estimateOfHistogram(): number {
   const m = REGISTER_COUNT;
   let z = m * tau((m - histogram[PATTERN_BITS + 1]!) / m);
   for (let value = PATTERN_BITS; value >= 1; value--) z = (z + histogram[value]!) * 0.5;
   z += m * sigma(histogram[0]! / m);
   const cardinality = (ALPHA_INFINITE * m * m) / z;
   // Registers that no element gives: C rounds infinity to the lowest int64.
-  return cardinality === Infinity ? -(2n ** 63n) : BigInt(Math.round(cardinality));
+  return cardinality === Infinity ? INT64_MIN : Math.round(cardinality);
 }
 
 function sigma(ratio: number): number {
@@ -283,6 +298,9 @@ export class HyperLogLog {
   /** Longer sparse values become dense. */
   sparseBytesMax = 0;
   #scratch: Uint8Array = new Uint8Array(DENSE_BYTES);
+  /** Where some run begins, 0 = not known, and the first register that it covers. */
+  #knownAt = 0;
+  #knownFirst = 0;
 
   /** Becomes an empty one. */
   clear(): void {
@@ -291,6 +309,7 @@ export class HyperLogLog {
     for (let i = 0; i < MAGIC.length; i++) bytes[i] = MAGIC[i]!;
     bytes[ENCODING] = ENCODING_SPARSE;
     this.length = HEADER_BYTES + writeZeros(bytes, HEADER_BYTES, REGISTER_COUNT);
+    this.#knownAt = 0;
   }
 
   /** Becomes a copy of the value in the range. */
@@ -299,6 +318,7 @@ export class HyperLogLog {
     this.#reserve(end - start);
     copyBytes(this.bytes, 0, bytes, start, end);
     this.length = end - start;
+    this.#knownAt = 0;
   }
 
   #reserve(length: number): void {
@@ -356,14 +376,15 @@ export class HyperLogLog {
 
     // The run that covers the register, and the one before it.
     const { bytes, length: end } = this;
-    let at = HEADER_BYTES;
-    let before = HEADER_BYTES;
-    let first = 0;
+    let { at, first } = this.#startOfSearch(index);
+    let before = at;
     let run = 0;
     while (at < end) {
       run = runLength(bytes, at, end);
       if (index < first + run) break;
       before = at;
+      this.#knownAt = at;
+      this.#knownFirst = first;
       at += runBytes(bytes[at]!);
       first += run;
     }
@@ -376,6 +397,18 @@ export class HyperLogLog {
     this.#mergeRuns(before);
     this.invalidateCardinality();
     return 'raised';
+  }
+
+  /**
+   * Where to look for a register: at the run in front of the last one that was found, if it is behind that.
+   * A change leaves the beginning of that run where it is.
+   */
+  #startOfSearch(index: number): { at: number; first: number } {
+    const [at, first] = [this.#knownAt, this.#knownFirst];
+    if (at > 0 && index >= first + runLength(this.bytes, at, this.length)) return { at, first };
+    // What is changed in front of the known run moves it.
+    this.#knownAt = 0;
+    return { at: HEADER_BYTES, first: 0 };
   }
 
   /**

@@ -104,7 +104,7 @@ export class IdTree {
     return this.#get(COUNT);
   }
 
-  // Looking up: each gives the reference at the new position, or 0 -------------------------------------------
+  // Looking up: each gives the reference at the new position, or 0 -----------------------------------------
 
   find(id: EntryId): Ref {
     if (!this.#descend(id)) return this.#nowhere();

@@ -13,10 +13,9 @@
 import { strict as assert } from 'node:assert';
 import { Allocator } from '../memory/allocator.ts';
 import type { Arena, Ref } from '../memory/arena.ts';
-import { byteOffset, bytesOf, getWord, setWord, wordsOf } from '../memory/struct.ts';
+import { byteOffset, bytesOf, getWord, moveBytes, setWord, wordsOf } from '../memory/struct.ts';
 import { copyBytes } from '../util/bytes.ts';
 import type { Int64 } from '../util/int64.ts';
-import { moveBytes } from '../util/move-bytes.ts';
 
 const ENCODING = 0;
 const COUNT = 1;
@@ -181,9 +180,8 @@ export class IntSet {
     const count = this.count(set);
     const index = this.#index;
     const grown = this.#resize(set, HEADER_BYTES + count * width, HEADER_BYTES + (count + 1) * width);
-    const bytes = bytesOf(this.#arena, grown);
     const at = byteOffset(grown) + HEADER_BYTES + index * width;
-    if (index < count) moveBytes(bytes, at + width, at, at + (count - index) * width);
+    if (index < count) moveBytes(this.#arena, grown, at + width, at, at + (count - index) * width);
     setWord(this.#arena, grown, COUNT, count + 1);
     this.#set(grown, index, value);
     return grown;
@@ -219,7 +217,7 @@ export class IntSet {
     const width = this.#width(set);
     const count = this.count(set);
     const at = byteOffset(set) + HEADER_BYTES + index * width;
-    moveBytes(bytesOf(this.#arena, set), at, at + width, at + (count - index) * width);
+    moveBytes(this.#arena, set, at, at + width, at + (count - index) * width);
     setWord(this.#arena, set, COUNT, count - 1);
     const length = HEADER_BYTES + (count - 1) * width;
     return this.#resize(set, length, length);

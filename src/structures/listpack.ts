@@ -24,11 +24,9 @@
 import { strict as assert } from 'node:assert';
 import { Allocator } from '../memory/allocator.ts';
 import type { Arena, Ref } from '../memory/arena.ts';
-import { byteOffset, bytesOf, getWord, setWord } from '../memory/struct.ts';
-import type { BorrowedBytes } from '../memory/struct.ts';
+import { BorrowedBytes, byteOffset, bytesOf, getWord, moveBytes, setWord } from '../memory/struct.ts';
 import { copyBytes, equalBytes } from '../util/bytes.ts';
 import { INT64_DIGITS_MAX, Int64 } from '../util/int64.ts';
-import { moveBytes } from '../util/move-bytes.ts';
 
 const HEADER_BYTES = 6;
 const COUNT_OFFSET = 4;
@@ -49,6 +47,8 @@ const INTEGER_24 = 0xf2;
 const INTEGER_32 = 0xf3;
 const INTEGER_64 = 0xf4;
 
+/** The greatest integer of a single byte. */
+const INTEGER_7_MAX = 127;
 const STRING_6_BYTES_MAX = 63;
 const STRING_12_BYTES_MAX = 4095;
 /**
@@ -237,16 +237,13 @@ function writeStringHeader(target: Uint8Array, position: number, length: number)
   return position + 5;
 }
 
+/** An element takes no more bytes than this beside its text; an integer no more in all. */
+export const ELEMENT_OVERHEAD_BYTES_MAX = 10;
+
 /** Bytes that the text takes as an element. */
 export function listpackElementBytes(bytes: Uint8Array, start: number, end: number): number {
   encode(bytes, start, end);
   return encodedBytes + backlenBytes(encodedBytes);
-}
-
-/** Bytes that a safe integer takes as an element. */
-export function listpackIntegerBytes(value: number): number {
-  encodeInteger(value);
-  return encodedBytes + 1;
 }
 
 /** Whether bytes from outside are a well-formed listpack (listpack.c, lpValidateIntegrity). */
@@ -271,9 +268,15 @@ export function isListpack(bytes: Uint8Array, start: number, end: number): boole
   );
 }
 
+/** What takes texts one after the other: a reply. */
+export interface BulkTarget {
+  bulk(bytes: Uint8Array, start: number, end: number): void;
+}
+
 export class Listpack {
   readonly #allocator: Allocator;
   readonly #arena: Arena;
+  readonly #view = new BorrowedBytes();
   /** Digits of integers that were borrowed: two, so that a pair of elements can be looked at. */
   #digits = new Uint8Array(INT64_DIGITS_MAX);
   #otherDigits = new Uint8Array(INT64_DIGITS_MAX);
@@ -460,10 +463,40 @@ export class Listpack {
     view.end = stored.write(digits, 0);
   }
 
+  /**
+   * Gives the texts from `from` (0 = none) on to a reply, one of every (skipped + 1). In one loop: it is most
+   * of what HGETALL costs.
+   */
+  emit(pack: Ref, from: number, skipped: number, target: BulkTarget): void {
+    if (from === 0) return;
+    const bytes = bytesOf(this.#arena, pack);
+    const base = byteOffset(pack);
+    let position = base + from;
+    for (;;) {
+      const byte = bytes[position]!;
+      if ((byte & 0xc0) === STRING_6) {
+        const end = position + 1 + (byte & 0x3f);
+        target.bulk(bytes, position + 1, end);
+        position = end + 1;
+      } else {
+        if (byte === END) return;
+        const view = this.#view;
+        this.borrow(pack, position - base, view);
+        target.bulk(view.bytes, view.start, view.end);
+        position = skip(bytes, position);
+      }
+      for (let i = 0; i < skipped; i++) {
+        if (bytes[position] === END) return;
+        position = skip(bytes, position);
+      }
+    }
+  }
+
   /** The element's value, NaN when it is no integer within ±(2^53 − 1). */
   integerAt(pack: Ref, at: number): number {
     const bytes = bytesOf(this.#arena, pack);
     const position = byteOffset(pack) + at;
+    if (bytes[position]! < STRING_6) return bytes[position]!;
     if (isStringByte(bytes[position]!)) return Number.NaN;
     readInteger(bytes, position);
     return stored.toNumber();
@@ -492,8 +525,14 @@ export class Listpack {
       if (byte === END) return 0;
       if ((byte & 0xc0) === STRING_6) {
         const elementLength = byte & 0x3f;
-        if (elementLength === length && equalBytes(bytes, position + 1, text, start, length))
+        // Texts of one length often begin alike, and differ in the last byte.
+        if (
+          elementLength === length &&
+          (length === 0 || bytes[position + length] === text[end - 1]) &&
+          equalBytes(bytes, position + 1, text, start, length)
+        ) {
           return position - base;
+        }
         position += elementLength + 2;
       } else {
         if (equalsElement(bytes, position, text, start, end, isNumeral)) return position - base;
@@ -542,6 +581,7 @@ export class Listpack {
   }
 
   replaceInteger(pack: Ref, at: number, value: number): Ref {
+    if (value >= 0 && value <= INTEGER_7_MAX && this.#setSmall(pack, at, value)) return pack;
     encodeInteger(value);
     return this.#put(pack, at, this.#sizeAt(pack, at), NO_TEXT, 0, 0);
   }
@@ -549,26 +589,29 @@ export class Listpack {
   // Many at once --------------------------------------------------------------------------------------------
 
   /**
-   * Makes room at the end for `count` elements of `byteCount` bytes in all. They must be written next, by
-   * `writeInteger` and `write`, before anything else is done.
+   * Makes room at the end for elements of up to `bytesMax` bytes. They must be written next, by `write` and
+   * `writeInteger`, and then `endWrite` is called, before anything else is done; none of these fails.
    * @param blockBytes how large the block becomes if it has to grow
    * @throws OutOfMemoryError, with nothing changed
    */
-  extend(pack: Ref, byteCount: number, count: number, blockBytes: number): Ref {
+  beginWrite(pack: Ref, bytesMax: number, blockBytes: number): Ref {
     const total = this.byteLength(pack);
-    const newTotal = total + byteCount;
-    let extended = pack;
-    if (newTotal > this.#allocator.usableBytes(pack))
-      extended = this.#moveTo(pack, this.#allocator.allocate(Math.max(newTotal, blockBytes)));
-    this.#writeBytes = bytesOf(this.#arena, extended);
-    this.#writeAt = byteOffset(extended) + total - 1;
-    this.#writeBytes[byteOffset(extended) + newTotal - 1] = END;
-    setWord(this.#arena, extended, 0, newTotal);
-    this.#addToCount(extended, count);
-    return extended;
+    let roomy = pack;
+    if (total + bytesMax > this.#allocator.usableBytes(pack))
+      roomy = this.#moveTo(pack, this.#allocator.allocate(Math.max(total + bytesMax, blockBytes)));
+    this.#writeBytes = bytesOf(this.#arena, roomy);
+    this.#writeAt = byteOffset(roomy) + total - 1;
+    return roomy;
   }
 
-  /** Writes the next of the elements that `extend` has made room for. */
+  /** So many elements were written. */
+  endWrite(pack: Ref, count: number): void {
+    this.#writeBytes[this.#writeAt] = END;
+    setWord(this.#arena, pack, 0, this.#writeAt + 1 - byteOffset(pack));
+    this.#addToCount(pack, count);
+  }
+
+  /** Writes the next of the elements that `beginWrite` has made room for. */
   write(bytes: Uint8Array, start: number, end: number): void {
     encode(bytes, start, end);
     this.#writeElement(this.#writeBytes, this.#writeAt, bytes, start, end);
@@ -576,6 +619,12 @@ export class Listpack {
   }
 
   writeInteger(value: number): void {
+    if (value >= 0 && value <= INTEGER_7_MAX) {
+      this.#writeBytes[this.#writeAt] = value;
+      this.#writeBytes[this.#writeAt + 1] = 1;
+      this.#writeAt += 2;
+      return;
+    }
     encodeInteger(value);
     this.#writeElement(this.#writeBytes, this.#writeAt, NO_TEXT, 0, 0);
     this.#writeAt += encodedBytes + 1;
@@ -611,6 +660,16 @@ export class Listpack {
     this.#addToCount(shrunk, -removed);
     this.at = at === this.#endOf(shrunk) ? 0 : at;
     return shrunk;
+  }
+
+  /** Replaces one integer of a single byte by another; false when the element is something else. */
+  #setSmall(pack: Ref, at: number, value: number): boolean {
+    const bytes = bytesOf(this.#arena, pack);
+    const position = byteOffset(pack) + at;
+    if (bytes[position]! >= STRING_6) return false;
+    bytes[position] = value;
+    this.at = at;
+    return true;
   }
 
   /** Bytes of the element there, with the length behind it. */
@@ -652,7 +711,7 @@ export class Listpack {
     const bytes = bytesOf(this.#arena, pack);
     const base = byteOffset(pack);
     if (moved === 0) {
-      moveBytes(bytes, base + at + newBytes, base + at + oldBytes, base + total);
+      moveBytes(this.#arena, pack, base + at + newBytes, base + at + oldBytes, base + total);
       setWord(this.#arena, pack, 0, newTotal);
       return pack;
     }

@@ -36,14 +36,6 @@ const LAYOUT = { keyLengthWord: MEMBER_LENGTH, keyOffset: MEMBER_OFFSET } as con
 
 /** Groups of buckets that are freed between two looks at the clock. */
 const GROUPS_PER_LOOK = 64;
-/**
- * A random element is drawn as one of so many places of a random bucket, or of a random group of buckets
- * during a rehash: whatever is longer is hardly ever seen.
- */
-const PLACES_PER_BUCKET = 4;
-const PLACE_OF_DRAW = PLACES_PER_BUCKET / 2 ** 32;
-const PLACES_PER_GROUP = 16;
-
 export class MemberTable {
   readonly #allocator: Allocator;
   readonly #arena: Arena;
@@ -136,39 +128,50 @@ export class MemberTable {
     return this.#walked.attach(header).scan(cursor, visit);
   }
 
-  /** An element of a table that is not empty, each with the same chance. */
+  /**
+   * An element of a table that is not empty, each with about the same chance. It is drawn as one of two places
+   * of a random bucket, of which some are empty: then another bucket is drawn. Elements of buckets with three
+   * and more come a little too seldom.
+   */
   random(header: Ref, nextUint32: () => number): Ref {
+    const arena = this.#arena;
     const table = this.#table.attach(header);
     if (table.isRehashing) return this.#randomOfGroup(table, nextUint32);
     for (;;) {
-      const draw = nextUint32();
-      let element = table.bucketHead(draw | 0);
-      if (element === 0) continue;
-      // The table takes the low bits of the draw, the place the high ones.
-      const place = Math.floor(draw * PLACE_OF_DRAW);
-      let skipped = 0;
-      for (; skipped < place && element !== 0; skipped++) element = getWord(this.#arena, element, ENTRY_NEXT);
-      if (element !== 0) return place < PLACES_PER_BUCKET - 1 ? element : this.#oneFrom(element, nextUint32);
+      // The table takes the low bits of the draw, the place is the highest one.
+      const draw = nextUint32() | 0;
+      const first = table.bucketHead(draw);
+      if (first === 0) continue;
+      const second = getWord(arena, first, ENTRY_NEXT);
+      if (second !== 0 && getWord(arena, second, ENTRY_NEXT) !== 0) return this.#oneOf(first, nextUint32);
+      const drawn = draw < 0 ? second : first;
+      if (drawn !== 0) return drawn;
     }
   }
 
-  /** The last place stands for all elements of its bucket from there on. */
-  #oneFrom(first: Ref, nextUint32: () => number): Ref {
+  /** One of the elements of a bucket. */
+  #oneOf(first: Ref, nextUint32: () => number): Ref {
     let chosen = first;
     let seen = 1;
-    for (let element = getWord(this.#arena, first, ENTRY_NEXT); element !== 0;) {
+    let element = getWord(this.#arena, first, ENTRY_NEXT);
+    while (element !== 0) {
       if (nextUint32() % ++seen === 0) chosen = element;
       element = getWord(this.#arena, element, ENTRY_NEXT);
     }
     return chosen;
   }
 
-  /** During a rehash the two tables' buckets differ in size; the groups that move together do not. */
+  /**
+   * The same during a rehash: the two tables' buckets differ in size, the groups that move together do not. A
+   * group has twice as many places as elements to be expected.
+   */
   #randomOfGroup(table: HashTable, nextUint32: () => number): Ref {
+    const { count, groupCount } = table;
+    const places = Math.ceil((2 * count) / groupCount);
     for (;;) {
       this.#group.length = 0;
-      table.visitGroupAt(nextUint32() % table.groupCount, this.#collect);
-      const element = this.#group[nextUint32() % Math.max(PLACES_PER_GROUP, this.#group.length)];
+      table.visitGroupAt(nextUint32() % groupCount, this.#collect);
+      const element = this.#group[nextUint32() % Math.max(places, this.#group.length)];
       if (element !== undefined) return element;
     }
   }

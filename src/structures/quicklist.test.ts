@@ -217,7 +217,8 @@ test('what a snapshot holds stays as it was', (t) => {
   for (let round = 0; round < 50; round++) {
     while (model.length < 60) change(fixture, list, model, random);
     const held: Ref[] = [];
-    for (let node = lists.firstNode(list); node !== 0; node = lists.nextNode(node)) held.push(lists.packOf(node));
+    for (let node = lists.firstNode(list); node !== 0; node = lists.nextNode(node))
+      held.push(lists.packOf(node));
     const images = held.map((pack) => imageOf(fixture, packs, pack));
     fixture.holdAll(list);
 

@@ -1,6 +1,6 @@
 /**
- * The compact form of a sorted set: a listpack of member, score, member, score … in order, the scores as Redis
- * has them: integers as integers, others as text of 17 digits (Redis 7.0 t_zset.c, zzl*).
+ * The compact form of a sorted set: a listpack of member, score, member, score … in order, the scores as
+ * Redis has them: integers as integers, others as text of 17 digits (Redis 7.0 t_zset.c, zzl*).
  *
  * An element's position is that of its member; 0 is none.
  */
@@ -110,7 +110,8 @@ export class ScorePack {
 
   /** Adds a member that is not there. @throws OutOfMemoryError; `pack` is the listpack without the member */
   insert(pack: Ref, member: Uint8Array, start: number, end: number, score: number): void {
-    this.#putBefore(pack, this.#placeOf(pack, member, start, end, score), member, start, end, score);
+    const place = this.#placeOf(pack, this.first(pack), member, start, end, score);
+    this.#putBefore(pack, place, member, start, end, score);
   }
 
   /** The same for a member behind all others. */
@@ -132,12 +133,15 @@ export class ScorePack {
     }
   }
 
-  /** The position before which such an element belongs; 0 = behind all others. */
-  #placeOf(pack: Ref, member: Uint8Array, start: number, end: number, score: number): number {
+  /**
+   * The position before which such an element belongs, at `from` or behind; 0 = behind all others.
+   * @param from all elements before it belong before this one
+   */
+  #placeOf(pack: Ref, from: number, member: Uint8Array, start: number, end: number, score: number): number {
     const packs = this.#packs;
     const lastScoreAt = packs.last(pack);
     if (lastScoreAt === 0 || this.#readScore(pack, lastScoreAt) < score) return 0;
-    for (let at = packs.first(pack); at !== 0;) {
+    for (let at = from; at !== 0;) {
       const scoreAt = packs.next(pack, at);
       const other = this.#readScore(pack, scoreAt);
       if (other > score) return at;
@@ -164,7 +168,8 @@ export class ScorePack {
       this.pack = this.#packs.replace(pack, this.#packs.next(pack, at), this.#text, 0, this.#textLength);
       return;
     }
-    const place = this.#placeOf(pack, member, start, end, score);
+    const from = score > this.scoreAt(pack, at) ? at : this.first(pack);
+    const place = this.#placeOf(pack, from, member, start, end, score);
     const byteLength = this.byteLength(pack);
     this.#putBefore(pack, place, member, start, end, score);
     const isInFront = place !== 0 && place <= at;

@@ -98,7 +98,7 @@ function writeNarrow(bytes: Uint8Array, start: number, offset: number, bits: num
   }
 }
 
-/** What a field that holds `old` becomes by adding `increment`, an int64; undefined when it shall not change. */
+/** What a field that holds `old` becomes by adding an int64; undefined when it shall not change. */
 export function incrementedBitField(
   type: BitFieldType,
   overflow: BitFieldOverflow,

@@ -131,7 +131,7 @@ function firstOther(bytes: Uint8Array, start: number, end: number, byte: number)
   return place;
 }
 
-/** How many words from the first on are `word`, in blocks: the one that differs may be among the next eight. */
+/** How many words from the first on are `word`, counted in blocks: some of the next block may be, too. */
 function equalWords(words: Int32Array, word: number): number {
   const blocksEnd = words.length - (words.length % BLOCK_WORDS);
   for (let i = 0; i < blocksEnd; i += BLOCK_WORDS) {

@@ -205,9 +205,9 @@ let high = 0;
 let low = 0;
 
 /**
- * Sets the id to what the text says (t_stream.c, streamGenericParseIDOrReply): `complete`; or only a number of
- * milliseconds (`without-sequence`) or one followed by `-*` (`any-sequence`), with a sequence of 0. The words
- * `-` and `+` are no ids here. An id of a text that is invalid is undefined.
+ * Sets the id to what the text says (t_stream.c, streamGenericParseIDOrReply): `complete`; or only a number
+ * of milliseconds (`without-sequence`) or one followed by `-*` (`any-sequence`), with a sequence of 0. The
+ * words `-` and `+` are no ids here. An id of a text that is invalid is undefined.
  */
 export function parseEntryId(id: EntryId, buffer: Uint8Array, start: number, end: number): ParsedId {
   if (end - start > PARSED_CHARS_MAX) return 'invalid';

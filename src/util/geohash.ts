@@ -7,6 +7,7 @@
  * scores. A score is a number below 2^54: the sum of its two 32-bit halves is rounded at most once, as Redis
  * rounds when it makes the integer a score.
  */
+import { arcSine, cosine, sine } from './trigonometry.ts';
 
 export interface Position {
   readonly longitude: number;
@@ -62,6 +63,9 @@ const EARTH_RADIUS = 6372797.560856;
 /** Half the circumference, meters. */
 const MERCATOR_MAX = 20037726.37;
 
+/** More than what rounding makes of a distance, relatively. */
+const ROUNDING = 1e-9;
+
 const GEOHASH_ALPHABET = '0123456789bcdefghjkmnpqrstuvwxyz';
 const TWO_32 = 2 ** 32;
 
@@ -87,14 +91,21 @@ export function positionOf(score: number): Position {
   const { high, low } = halvesOf(score);
   const latitude = (everySecondBit(low) | (everySecondBit(high) << 16)) >>> 0;
   const longitude = (everySecondBit(low >>> 1) | (everySecondBit(high >>> 1) << 16)) >>> 0;
-  const { west, east, south, north } = boundsOf({ longitude, latitude, step: STEP_MAX });
   return {
-    longitude: Math.max(WORLD.west, Math.min(WORLD.east, (west + east) / 2)),
-    latitude: Math.max(WORLD.south, Math.min(WORLD.north, (south + north) / 2)),
+    longitude: middleOf(longitude, WORLD.west, WORLD.east),
+    latitude: middleOf(latitude, WORLD.south, WORLD.north),
   };
 }
 
-/** The standard geohash of a place: eleven characters, of which the last would need bits that we do not have. */
+/** The middle of a square, one way. */
+function middleOf(index: number, from: number, to: number): number {
+  const cells = 2 ** STEP_MAX;
+  const low = from + (index / cells) * (to - from);
+  const high = from + (((index + 1) >>> 0) / cells) * (to - from);
+  return Math.max(from, Math.min(to, (low + high) / 2));
+}
+
+/** The standard geohash of a place: eleven characters, for the last of which we have no bits. */
 export function geohashText(position: Position): string {
   const { high, low } = interleavedHalves(cellOf(position, STEP_MAX, WHOLE_WORLD));
   let text = '';
@@ -174,13 +185,25 @@ function halvesOf(score: number): Halves {
 
 /** Meters between two places, along the great circle (haversine). */
 export function distance(a: Position, b: Position): number {
-  const v = Math.sin((b.longitude * DEGREE - a.longitude * DEGREE) / 2);
+  const v = Math.sin(halfTurn(a.longitude, b.longitude));
   if (v === 0) return latitudeDistance(a.latitude, b.latitude);
-  const latitudeA = a.latitude * DEGREE;
-  const latitudeB = b.latitude * DEGREE;
-  const u = Math.sin((latitudeB - latitudeA) / 2);
-  const haversine = u * u + Math.cos(latitudeA) * Math.cos(latitudeB) * v * v;
-  return 2 * EARTH_RADIUS * Math.asin(Math.sqrt(haversine));
+  const u = Math.sin(halfTurn(a.latitude, b.latitude));
+  const cosines = Math.cos(a.latitude * DEGREE) * Math.cos(b.latitude * DEGREE);
+  return 2 * EARTH_RADIUS * Math.asin(Math.sqrt(u * u + cosines * v * v));
+}
+
+/** The same to the last bit as Redis computes it, at ten times the cost: a distance that is stored. */
+export function storedDistance(a: Position, b: Position): number {
+  const v = sine(halfTurn(a.longitude, b.longitude));
+  if (v === 0) return latitudeDistance(a.latitude, b.latitude);
+  const u = sine(halfTurn(a.latitude, b.latitude));
+  const cosines = cosine(a.latitude * DEGREE) * cosine(b.latitude * DEGREE);
+  return 2 * EARTH_RADIUS * arcSine(Math.sqrt(u * u + cosines * v * v));
+}
+
+/** Half of the angle from one longitude or latitude to another. */
+function halfTurn(from: number, to: number): number {
+  return (to * DEGREE - from * DEGREE) / 2;
 }
 
 function latitudeDistance(a: number, b: number): number {
@@ -191,8 +214,11 @@ function latitudeDistance(a: number, b: number): number {
 export function distanceWithin(shape: Shape, position: Position): number | undefined {
   const { center, unitMeters } = shape;
   if (shape.kind === 'circle') {
+    const radius = shape.radius * unitMeters;
+    // Most are too far north or south: that is cheap to see, but for the last bits.
+    if (latitudeDistance(center.latitude, position.latitude) > radius * (1 + ROUNDING)) return undefined;
     const meters = distance(center, position);
-    return meters > shape.radius * unitMeters ? undefined : meters;
+    return meters > radius ? undefined : meters;
   }
   const upwards = latitudeDistance(position.latitude, center.latitude);
   if (upwards > (shape.height * unitMeters) / 2) return undefined;

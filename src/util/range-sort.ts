@@ -28,15 +28,14 @@ function sortStretch<T>(
   last: number,
 ): void {
   let from = start;
-  let to = end;
-  while (to - from > INSERTION_LENGTH_MAX) {
-    const [lesserEnd, greaterStart] = partition(items, compare, from, to);
+  while (end - from > INSERTION_LENGTH_MAX) {
+    const [lesserEnd, greaterStart] = partition(items, compare, from, end);
     if (lesserEnd - from > 1 && touches(from, lesserEnd, first, last))
       sortStretch(items, compare, from, lesserEnd, first, last);
-    if (to - greaterStart <= 1 || !touches(greaterStart, to, first, last)) return;
+    if (end - greaterStart <= 1 || !touches(greaterStart, end, first, last)) return;
     from = greaterStart;
   }
-  sortByInsertion(items, compare, from, to);
+  sortByInsertion(items, compare, from, end);
 }
 
 /** Whether the range has to do with the stretch: one of its ends may lie on either side. */

@@ -56,6 +56,8 @@ export interface BehaviourOptions {
   readonly args?: readonly string[];
   /** The data comes from what no server logs (DEBUG POPULATE): it cannot be loaded from the AOF. */
   readonly isUnlogged?: boolean;
+  /** The Redis that brought it, when that is not the one that is installed: it is left out. */
+  readonly since?: string;
 }
 
 /**
@@ -63,11 +65,12 @@ export interface BehaviourOptions {
  * connections.
  */
 export function behaviour(name: string, steps: readonly Step[], options: BehaviourOptions = {}): void {
-  const { protocols = [2, 3], args = [], isUnlogged = false } = options;
+  const { protocols = [2, 3], args = [], isUnlogged = false, since } = options;
   for (const implementation of IMPLEMENTATIONS) {
     for (const protocol of implementation.isMixture ? protocols.slice(0, 1) : protocols) {
-      test(`${name} [${implementation.name}, RESP${protocol}]`, { skip: implementation.skip }, async () => {
-        const isOurs = implementation.variant !== undefined;
+      const isOurs = implementation.variant !== undefined;
+      const skip = since !== undefined && !isOurs ? `came with Redis ${since}` : implementation.skip;
+      test(`${name} [${implementation.name}, RESP${protocol}]`, { skip }, async () => {
         const ownArgs = ['--enable-debug-command', 'yes', ...(isOurs ? RELOAD_ARGS : [])];
         const server = await sharedServer(implementation, [...ownArgs, ...args]);
         await runScript(server, protocol, steps);
@@ -195,6 +198,15 @@ export function unordered(...items: readonly Expected[]): Special {
         return place !== -1;
       });
     },
+  };
+}
+
+/** Members of a sorted set with their scores: a flat array, in RESP3 an array of pairs. */
+export function scored(...elements: readonly (readonly [member: string, score: string])[]): Special {
+  const nested = elements.map(([member, score]) => [member, double(score)]);
+  return {
+    special: `members and scores ${elements.join(' ')}`,
+    matches: (reply, protocol) => matches(reply, protocol === 3 ? nested : nested.flat(), protocol),
   };
 }
 

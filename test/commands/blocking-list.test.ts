@@ -12,6 +12,7 @@ import {
   on,
   QUEUED,
   receives,
+  simple,
   wait,
 } from './behaviour.ts';
 import type { Step } from './behaviour.ts';
@@ -29,7 +30,7 @@ behaviour('BLPOP and BRPOP wait for an element', [
   ['RPUSH k 1 2 3', 3],
   receives('a', ['k', '3']),
   ['LRANGE k 0 -1', ['1', '2']],
-  on('a', 'PING', { special: 'PONG', matches: (reply) => reply.kind === 'scalar' && reply.tag === '+' }),
+  on('a', 'PING', simple('PONG')),
 ]);
 
 behaviour('the last element served takes the key along', [

@@ -37,7 +37,7 @@ class ExpectedValue {
   }
 
   count(): Step {
-    const cardinality = estimate(this.#value.bytes, 0, this.#value.length) ?? 0n;
+    const cardinality = estimate(this.#value.bytes, 0, this.#value.length) ?? 0;
     noteCardinality(this.#value.bytes, 0, cardinality);
     return [`PFCOUNT ${this.key}`, cardinality];
   }
@@ -216,7 +216,23 @@ behaviour('Corrupt values are told, and left as they are', [
   ['EXISTS other', 0],
 ]);
 
+behaviour('Registers that no element gives', [
+  [
+    [
+      'SET',
+      'k',
+      Buffer.concat([Buffer.from('HYLL'), Buffer.alloc(11), Buffer.from([0x80]), Buffer.alloc(12_288, 0xff)]),
+    ],
+    OK,
+  ],
+  ['PFCOUNT k', -9223372036854775808n],
+  ['PFCOUNT k', -9223372036854775808n],
+  ['PFADD k a', 0],
+]);
+
 behaviour('a noted cardinality is believed', [
+  [['SET', 'k', Buffer.from('HYLL\x01\0\0\0\x01\0\0\0\0\0\0\x7f\x7f\xff', 'latin1')], OK],
+  ['PFCOUNT k', 9151314442816847873n],
   [['SET', 'k', Buffer.from('HYLL\x01\0\0\0\x01\x02\0\0\0\0\0\0\x7f\xff', 'latin1')], OK],
   ['PFCOUNT k', 513],
   ['PFADD k a', 1],

@@ -132,12 +132,7 @@ behaviour(
     sends('', 'SET k v'),
     receives('', push('message', '__keyevent@0__:set', 'k'), OK),
     sends('', 'MSET a 1 b 2'),
-    receives(
-      '',
-      push('message', '__keyevent@0__:set', 'a'),
-      push('message', '__keyevent@0__:set', 'b'),
-      OK,
-    ),
+    receives('', push('message', '__keyevent@0__:set', 'a'), push('message', '__keyevent@0__:set', 'b'), OK),
     STOPS,
   ],
   { protocols: [3] },

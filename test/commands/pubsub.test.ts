@@ -22,6 +22,8 @@ function refusedIn(command: string): ReturnType<typeof error> {
   );
 }
 
+const SHARD_IN_TRANSACTION = error("ERR SSUBSCRIBE isn't allowed for a DENY BLOCKING client");
+
 behaviour('SUBSCRIBE, PUBLISH and UNSUBSCRIBE', [
   ['PUBLISH news hello', 0],
   on('sub', 'SUBSCRIBE news sport news', push('subscribe', 'news', 1)),
@@ -184,26 +186,27 @@ behaviour(
 );
 
 behaviour('subscribing in a transaction', [
-    ['MULTI', OK],
-    ['SUBSCRIBE a', QUEUED],
-    ['PUBLISH b x', QUEUED],
-    ['UNSUBSCRIBE', QUEUED],
-    ['GET k', QUEUED],
-    ['EXEC', [push('subscribe', 'a', 1), 0, push('unsubscribe', 'a', 0), null]],
-    on('sub', 'SUBSCRIBE news', push('subscribe', 'news', 1)),
-    ['MULTI', OK],
-    ['PUBLISH news 1', QUEUED],
-    ['SET k v', QUEUED],
-    ['PUBLISH news 2', QUEUED],
-    ['EXEC', [1, OK, 1]],
-    receives('sub', push('message', 'news', '1'), push('message', 'news', '2')),
-    ['WATCH k', OK],
-    on('other', 'SET k w', OK),
-    ['MULTI', OK],
-    ['PUBLISH news 3', QUEUED],
-    ['EXEC', NULL_ARRAY],
-    ['PUBLISH news 4', 1],
-    receives('sub', push('message', 'news', '4')),
+  ['MULTI', OK],
+  ['SUBSCRIBE a', QUEUED],
+  ['PUBLISH b x', QUEUED],
+  ['SSUBSCRIBE a', QUEUED],
+  ['UNSUBSCRIBE', QUEUED],
+  ['GET k', QUEUED],
+  ['EXEC', [push('subscribe', 'a', 1), 0, SHARD_IN_TRANSACTION, push('unsubscribe', 'a', 0), null]],
+  on('sub', 'SUBSCRIBE news', push('subscribe', 'news', 1)),
+  ['MULTI', OK],
+  ['PUBLISH news 1', QUEUED],
+  ['SET k v', QUEUED],
+  ['PUBLISH news 2', QUEUED],
+  ['EXEC', [1, OK, 1]],
+  receives('sub', push('message', 'news', '1'), push('message', 'news', '2')),
+  ['WATCH k', OK],
+  on('other', 'SET k w', OK),
+  ['MULTI', OK],
+  ['PUBLISH news 3', QUEUED],
+  ['EXEC', NULL_ARRAY],
+  ['PUBLISH news 4', 1],
+  receives('sub', push('message', 'news', '4')),
 ]);
 
 behaviour('messages come also to a client that wants no replies', [
@@ -231,7 +234,11 @@ behaviour('CLIENT LIST tells subscribers from others', [
 ]);
 
 behaviour('a message is as its publisher wrote it', [
-  on('sub', ['SUBSCRIBE', Buffer.from([0, 13, 10, 0xff])], push('subscribe', Buffer.from([0, 13, 10, 0xff]), 1)),
+  on(
+    'sub',
+    ['SUBSCRIBE', Buffer.from([0, 13, 10, 0xff])],
+    push('subscribe', Buffer.from([0, 13, 10, 0xff]), 1),
+  ),
   on('sub', ['SUBSCRIBE', ''], push('subscribe', '', 2)),
   [['PUBLISH', Buffer.from([0, 13, 10, 0xff]), Buffer.from([0xc0, 0, 10])], 1],
   [['PUBLISH', '', ''], 1],

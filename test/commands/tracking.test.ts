@@ -292,7 +292,9 @@ behaviour('what CLIENT TRACKING does not accept', [
   ['CLIENT TRACKING ON BCAST PREFIX ab', OK],
   [
     'CLIENT TRACKING ON BCAST PREFIX a',
-    error("ERR Prefix 'a' overlaps with an existing prefix 'ab'. Prefixes for a single client must not overlap."),
+    error(
+      "ERR Prefix 'a' overlaps with an existing prefix 'ab'. Prefixes for a single client must not overlap.",
+    ),
   ],
   [
     'CLIENT TRACKING ON',
@@ -305,7 +307,10 @@ behaviour('what CLIENT TRACKING does not accept', [
     'CLIENT CACHING YES',
     error('ERR CLIENT CACHING YES is only valid when tracking is enabled in OPTIN mode.'),
   ],
-  ['CLIENT CACHING NO', error('ERR CLIENT CACHING NO is only valid when tracking is enabled in OPTOUT mode.')],
+  [
+    'CLIENT CACHING NO',
+    error('ERR CLIENT CACHING NO is only valid when tracking is enabled in OPTOUT mode.'),
+  ],
   ['CLIENT CACHING MAYBE', SYNTAX_ERROR],
   ['CLIENT TRACKING OFF', OK],
   ['CLIENT TRACKING ON OPTIN', OK],

@@ -11,6 +11,7 @@ import {
 } from '../support/server-process.ts';
 import { compareEpisode, describeStep, type Divergence, type Pair } from './comparison.ts';
 import {
+  LIMIT_DIRECTIVES,
   OWN_KEY_EXCLUDED,
   OWN_KEY_GROUPS,
   generateEpisode,
@@ -217,7 +218,7 @@ async function defaultConfig(): Promise<string[]> {
   const redis: ServerProcess = await startRedis(SERVER_ARGS);
   try {
     const client: RespClient = await redis.connect();
-    const reply: Reply = await client.command('CONFIG', 'GET', ...CHANGED_DIRECTIVES);
+    const reply: Reply = await client.command('CONFIG', 'GET', ...CHANGED_DIRECTIVES, ...LIMIT_DIRECTIVES);
     client.close();
     if (reply.kind !== 'aggregate') throw new Error(`CONFIG GET failed: ${describeReply(reply)}`);
     return reply.items.map((item) => (item.kind === 'scalar' ? item.bytes.toString() : ''));

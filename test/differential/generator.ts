@@ -54,6 +54,30 @@ const INLINE_BYTES_MAX = 4_000;
 /** Long enough for a life of a millisecond to be over, even by a coarse clock. */
 const SHORT_LIFE_SLEEP_MILLIS = 5;
 
+/** Episodes in which collections leave their compact forms early. */
+const SMALL_LIMITS_CHANCE = 0.6;
+
+/** Limits of the compact forms, so low that a few elements pass them. */
+const SMALL_LIMITS: Readonly<Record<string, readonly string[]>> = {
+  'hash-max-listpack-entries': ['0', '2', '8'],
+  'hash-max-listpack-value': ['4', '64'],
+  'list-max-listpack-size': ['1', '3', '-1'],
+  'set-max-intset-entries': ['0', '3', '20'],
+  'zset-max-listpack-entries': ['0', '3', '10'],
+  'zset-max-listpack-value': ['4', '64'],
+  'stream-node-max-entries': ['1', '3', '0'],
+  'stream-node-max-bytes': ['40', '200', '4096'],
+  'hll-sparse-max-bytes': ['30', '200', '3000'],
+};
+
+/** The directives that episodes begin with, beside those that commands change. */
+export const LIMIT_DIRECTIVES: readonly string[] = Object.keys(SMALL_LIMITS);
+
+function smallLimits(random: SeededRandom): CommandStep {
+  const words = Object.entries(SMALL_LIMITS).flatMap(([name, values]) => [name, random.pick(values)]);
+  return command(0, 'CONFIG', 'SET', ...words);
+}
+
 /** A random program, and a reading of everything it may have left behind. */
 export function generateEpisode(random: SeededRandom, options: EpisodeOptions): Unit[] {
   const units: Unit[] = [];
@@ -66,6 +90,8 @@ export function generateEpisode(random: SeededRandom, options: EpisodeOptions): 
     return group;
   });
 
+  if (options.ownPrefix === undefined && random.chance(SMALL_LIMITS_CHANCE))
+    units.push([smallLimits(random)]);
   while (units.length < options.unitCount) {
     const client: ClientIndex = random.chance(0.8) ? 0 : 1;
     const { ownPrefix } = options;
@@ -80,7 +106,10 @@ export function generateEpisode(random: SeededRandom, options: EpisodeOptions): 
 }
 
 /** Groups of commands whose replies depend on nothing but their own keys, and what there is to leave out. */
-export const OWN_KEY_GROUPS: readonly string[] = ['string', 'generic', 'expiry', 'transactions'];
+export const OWN_KEY_GROUPS: readonly string[] = [
+  ...['string', 'generic', 'expiry', 'transactions', 'list', 'set', 'hash', 'sorted-set', 'stream'],
+  ...['bitmap', 'hyperloglog', 'geo'],
+];
 export const OWN_KEY_EXCLUDED: readonly string[] = ['KEYS', 'SCAN'];
 
 /** The keys that an episode with such a prefix uses. */
@@ -195,6 +224,7 @@ function audit(ownPrefix: string | undefined): Unit[] {
       [command(0, 'MGET', ...keys)],
       ...keys.map((name) => [command(0, 'PEXPIRETIME', name)]),
       ...keys.map((name) => [command(0, 'OBJECT', 'ENCODING', name)]),
+      [command(0, 'DEBUG', 'DIGEST-VALUE', ...keys)],
     );
   }
   return units;

@@ -6,8 +6,14 @@
  */
 import type { Argument } from '../support/resp-client.ts';
 import type { SeededRandom } from '../support/seeded-random.ts';
+import { BITMAP_RULES, GEO_RULES, HYPERLOGLOG_RULES } from './grammar-bits-and-places.ts';
+import { HASH_RULES, LIST_RULES, SET_RULES, SORTED_SET_RULES, SORT_RULES } from './grammar-collections.ts';
+import { STREAM_RULES } from './grammar-streams.ts';
+import { maybe, oneOf, rule, several } from './rule.ts';
+import type { CommandRule } from './rule.ts';
 import {
   absoluteTime,
+  anyKey,
   bigKey,
   bigValue,
   databaseIndex,
@@ -20,38 +26,6 @@ import {
   relativeTime,
   value,
 } from './values.ts';
-
-/** One kind of command and how often it comes within its group. */
-export interface CommandRule {
-  readonly weight: number;
-  make(random: SeededRandom): Argument[];
-}
-
-type Part = Argument | ((random: SeededRandom) => Argument | Argument[]);
-
-/** A rule from fixed words and makers of arguments, with a weight in front. */
-function rule(weight: number, ...parts: Part[]): CommandRule {
-  return {
-    weight,
-    make: (random) => parts.flatMap((part) => (typeof part === 'function' ? part(random) : part)),
-  };
-}
-
-/** One of the alternatives, each a list of parts; an empty list leaves the option out. */
-function oneOf(...alternatives: Part[][]): (random: SeededRandom) => Argument[] {
-  return (random) => rule(1, ...random.pick(alternatives)).make(random);
-}
-
-/** The parts with the given probability. */
-function maybe(probability: number, ...parts: Part[]): (random: SeededRandom) => Argument[] {
-  return (random) => (random.chance(probability) ? rule(1, ...parts).make(random) : []);
-}
-
-/** One to `most` times what the parts make. */
-function several(most: number, ...parts: Part[]): (random: SeededRandom) => Argument[] {
-  return (random) =>
-    Array.from({ length: random.integer(1, most) }, () => rule(1, ...parts).make(random)).flat();
-}
 
 const seconds = (random: SeededRandom) => relativeTime(random, 'seconds');
 const milliseconds = (random: SeededRandom) => relativeTime(random, 'milliseconds');
@@ -118,7 +92,16 @@ const STRING_RULES: readonly CommandRule[] = [
 
 const GENERIC_RULES: readonly CommandRule[] = [
   rule(6, oneOf(['DEL'], ['UNLINK'], ['EXISTS'], ['TOUCH']), several(4, key)),
-  rule(3, 'TYPE', key),
+  rule(3, 'TYPE', anyKey),
+  rule(2, oneOf(['DEL'], ['UNLINK'], ['TOUCH'], ['EXPIRE', anyKey, '1000', 'XX'], ['PERSIST']), anyKey),
+  rule(
+    3,
+    oneOf(['COPY'], ['RENAME'], ['RENAMENX'], ['MOVE', anyKey, '1', 'x']),
+    anyKey,
+    anyKey,
+    maybe(0.3, 'REPLACE'),
+  ),
+  rule(2, 'OBJECT', 'ENCODING', anyKey),
   rule(5, 'COPY', key, key, maybe(0.4, several(3, oneOf(['REPLACE'], ['DB', databaseIndex], ['DB'])))),
   rule(4, oneOf(['RENAME'], ['RENAMENX']), key, key),
   rule(3, 'MOVE', key, databaseIndex),
@@ -273,9 +256,12 @@ const KNOWN_COMMANDS = [
 
 /** A whole command line for COMMAND GETKEYS, from the groups that have keys. */
 function anyCommandLine(random: SeededRandom): Argument[] {
-  return random
-    .pickWeighted([...STRING_RULES, ...GENERIC_RULES, ...EXPIRY_RULES, ...TRANSACTION_RULES])
-    .make(random);
+  const groups = [
+    ...[STRING_RULES, GENERIC_RULES, EXPIRY_RULES, TRANSACTION_RULES],
+    ...[BITMAP_RULES, HYPERLOGLOG_RULES, GEO_RULES, SORT_RULES, STREAM_RULES],
+    ...[LIST_RULES, SET_RULES, HASH_RULES, SORTED_SET_RULES],
+  ];
+  return random.pickWeighted(groups.flat()).make(random);
 }
 
 const SERVER_RULES: readonly CommandRule[] = [
@@ -341,6 +327,15 @@ export const GROUPS: Readonly<
   string: { weight: 40, rules: STRING_RULES },
   generic: { weight: 15, rules: GENERIC_RULES },
   expiry: { weight: 15, rules: EXPIRY_RULES },
+  list: { weight: 20, rules: LIST_RULES },
+  set: { weight: 18, rules: SET_RULES },
+  hash: { weight: 18, rules: HASH_RULES },
+  'sorted-set': { weight: 30, rules: SORTED_SET_RULES },
+  sort: { weight: 5, rules: SORT_RULES },
+  stream: { weight: 20, rules: STREAM_RULES },
+  bitmap: { weight: 8, rules: BITMAP_RULES },
+  hyperloglog: { weight: 4, rules: HYPERLOGLOG_RULES },
+  geo: { weight: 8, rules: GEO_RULES },
   transactions: { weight: 8, rules: TRANSACTION_RULES },
   connection: { weight: 8, rules: CONNECTION_RULES },
   server: { weight: 8, rules: SERVER_RULES },

@@ -22,11 +22,29 @@ const BIG_KEYS: readonly Buffer[] = ['big0', 'big1'].map((text) => Buffer.from(t
 /** Keys for LCS only, so that its values stay short. */
 const LCS_KEYS: readonly Buffer[] = ['lcs0', 'lcs1', 'lcs2'].map((text) => Buffer.from(text));
 
+/** Keys for places. */
+const GEO_KEYS: readonly Buffer[] = ['geo0', 'geo1', 'geo2'].map((text) => Buffer.from(text));
+
+/** Keys for one type each, mostly: what holds another type refuses nearly every command. */
+const LIST_KEYS: readonly Buffer[] = ['l0', 'l1', 'l2'].map((text) => Buffer.from(text));
+const SET_KEYS: readonly Buffer[] = ['s0', 's1', 's2', 's3'].map((text) => Buffer.from(text));
+const HASH_KEYS: readonly Buffer[] = ['h0', 'h1', 'ha'].map((text) => Buffer.from(text));
+const SORTED_SET_KEYS: readonly Buffer[] = ['z0', 'z1', 'z2'].map((text) => Buffer.from(text));
+/** Sorted sets whose members all have the same score: only these have an order by bytes. */
+const LEX_KEYS: readonly Buffer[] = ['y0', 'y1'].map((text) => Buffer.from(text));
+const STREAM_KEYS: readonly Buffer[] = ['x0', 'x1'].map((text) => Buffer.from(text));
+
 /**
  * Every key that a generated command may create on purpose: the audit at the end of an episode reads them
  * all.
  */
-export const AUDITED_KEYS: readonly Buffer[] = [...KEYS, ...BIG_KEYS, ...LCS_KEYS];
+export const AUDITED_KEYS: readonly Buffer[] = [
+  ...[...KEYS, ...BIG_KEYS, ...LCS_KEYS, ...GEO_KEYS],
+  ...[...LIST_KEYS, ...SET_KEYS, ...HASH_KEYS, ...SORTED_SET_KEYS, ...LEX_KEYS, ...STREAM_KEYS],
+];
+
+/** Now and then another type of key, for every command must refuse it. */
+const OTHER_KEY_CHANCE = 0.03;
 
 /** Integers at the edges of 31, 32, 53, 63 and 64 bits, and texts that are almost integers. */
 // prettier-ignore
@@ -92,6 +110,19 @@ const GLOB_PARTS = [
   '[k-',
   '-',
 ];
+/** At the edges of what a listpack or an intset holds in one way or another. */
+const MEMBERS: readonly Buffer[] = [
+  ...['', 'a', 'b', 'n', '127', '128', '-4096', '-4097', '32768', '8388608', '2147483648', '4294967296'].map(
+    (text) => Buffer.from(text),
+  ),
+  ...['9223372036854775807', '-9223372036854775808', '9223372036854775808', '007', '1.5', 'nan'].map((text) =>
+    Buffer.from(text),
+  ),
+  Buffer.alloc(63, 'm'),
+  Buffer.alloc(64, 'm'),
+  Buffer.alloc(65, 'm'),
+  Buffer.alloc(5_000, 'long member '),
+];
 const WORDS = ['', 'a', 'hello', 'value', 'Hello World', 'with\r\nline', '{json:"x"}', 'naïve', 'true'];
 
 export function key(random: SeededRandom): Buffer {
@@ -104,6 +135,47 @@ export function bigKey(random: SeededRandom): Buffer {
 
 export function lcsKey(random: SeededRandom): Buffer {
   return random.pick(LCS_KEYS);
+}
+
+export function geoKey(random: SeededRandom): Buffer {
+  return random.pick(GEO_KEYS);
+}
+
+/** A key of any type. */
+export function anyKey(random: SeededRandom): Buffer {
+  return random.pick(AUDITED_KEYS);
+}
+
+export function listKey(random: SeededRandom): Buffer {
+  return random.pick(random.chance(OTHER_KEY_CHANCE) ? AUDITED_KEYS : LIST_KEYS);
+}
+
+export function setKey(random: SeededRandom): Buffer {
+  return random.pick(random.chance(OTHER_KEY_CHANCE) ? AUDITED_KEYS : SET_KEYS);
+}
+
+export function hashKey(random: SeededRandom): Buffer {
+  return random.pick(random.chance(OTHER_KEY_CHANCE) ? AUDITED_KEYS : HASH_KEYS);
+}
+
+export function sortedSetKey(random: SeededRandom): Buffer {
+  return random.pick(random.chance(OTHER_KEY_CHANCE) ? AUDITED_KEYS : SORTED_SET_KEYS);
+}
+
+/** Never another key: what comes of a range by bytes over different scores is chance, in Redis too. */
+export function lexKey(random: SeededRandom): Buffer {
+  return random.pick(LEX_KEYS);
+}
+
+export function streamKey(random: SeededRandom): Buffer {
+  return random.pick(random.chance(OTHER_KEY_CHANCE) ? AUDITED_KEYS : STREAM_KEYS);
+}
+
+/** A member, field or element: few, so that they meet again; some are integers, some are long. */
+export function member(random: SeededRandom): Buffer {
+  if (random.chance(0.5)) return Buffer.from(`m${random.integer(0, 12)}`);
+  if (random.chance(0.6)) return Buffer.from(String(random.integer(-3, 20)));
+  return random.pick(MEMBERS);
 }
 
 export function oddArgument(random: SeededRandom): Buffer {

@@ -15,6 +15,7 @@ import {
   describeKeys,
   encodingsOf,
   namesOf,
+  withoutProgress,
 } from '../support/random-collections.ts';
 import type { Argument, RespClient } from '../support/resp-client.ts';
 import { SeededRandom } from '../support/seeded-random.ts';
@@ -23,7 +24,7 @@ import { redisSkipReason } from '../support/server-process.ts';
 const KEYS = 600;
 const CHANGES = 2000;
 
-const COMMON = ['--enable-debug-command', 'yes', ...SMALL_ENCODINGS];
+const COMMON = ['--enable-debug-command', 'yes', '--enable-protected-configs', 'yes', ...SMALL_ENCODINGS];
 const SNAPSHOT = ['--appendonly', 'no', ...COMMON];
 const AOF = ['--appendonly', 'yes', '--auto-aof-rewrite-percentage', '0', ...COMMON];
 
@@ -57,7 +58,7 @@ async function writeAll(context: TestContext, implementation: Implementation): P
   const isOurs = implementation.variant !== undefined;
   for (const fileName of isOurs ? ['dump.rdb', 'dump.json'] : ['dump.rdb']) {
     await client.command('CONFIG', 'SET', 'dbfilename', fileName);
-    for (const save of ['BGSAVE', 'SAVE']) {
+    for (const save of isOurs ? ['BGSAVE', 'SAVE'] : ['BGSAVE']) {
       await client.command(save);
       await saveDone(client);
       await keep(`${fileName} by ${save}`, fileName, [...SNAPSHOT, '--dbfilename', fileName]);
@@ -102,11 +103,13 @@ for (const [writer, reader] of [
 
     for (const copy of copies) {
       const isJson = copy.name.startsWith('dump.json');
-      for (const implementation of isJson ? [OURS] : [OURS, reader]) {
+      for (const implementation of isJson ? [OURS] : new Set([OURS, reader])) {
         await context.test(`${copy.name} in ${implementation.name}`, (each) =>
-          withServer(each, implementation, copy, async (client) =>
-            assertSameKeys(await describeKeys(client), copy.keys),
-          ),
+          withServer(each, implementation, copy, async (client) => {
+            const keys = await describeKeys(client);
+            if (copy.args === AOF) assertSameKeys(withoutProgress(keys), withoutProgress(copy.keys));
+            else assertSameKeys(keys, copy.keys);
+          }),
         );
       }
     }

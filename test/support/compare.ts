@@ -24,6 +24,23 @@ const RULES: Record<string, Rule> = {
     reason: 'cursors and batches are those of the own table; full iterations are compared as sets',
     equal: sameTag,
   },
+  SMEMBERS: { reason: HASH_ORDER, equal: afterwards(sortItems) },
+  SINTER: { reason: HASH_ORDER, equal: afterwards(sortItems) },
+  SUNION: { reason: HASH_ORDER, equal: afterwards(sortItems) },
+  SDIFF: { reason: HASH_ORDER, equal: afterwards(sortItems) },
+  SPOP: { reason: 'one is chosen at random, all come in hash table order', equal: oneOrAll(sortItems) },
+  SRANDMEMBER: {
+    reason: 'one is chosen at random, all come in hash table order',
+    equal: oneOrAll(sortItems),
+  },
+  HGETALL: { reason: HASH_ORDER, equal: afterwards(sortPairs) },
+  HKEYS: { reason: HASH_ORDER, equal: afterwards(sortItems) },
+  HVALS: { reason: HASH_ORDER, equal: afterwards(sortItems) },
+  HRANDFIELD: { reason: 'one is chosen at random, all come in hash table order', equal: oneOrAll(sortDeep) },
+  ZRANDMEMBER: { reason: 'one is chosen at random, all come in hash table order', equal: oneOrAll(sortDeep) },
+  HSCAN: { reason: 'batches are those of the own table', equal: wholeOrBatch },
+  SSCAN: { reason: 'batches are those of the own table', equal: wholeOrBatch },
+  ZSCAN: { reason: 'batches are those of the own table', equal: wholeOrBatch },
   RANDOMKEY: { reason: 'the key is random', equal: sameTag },
   'CONFIG GET': { reason: HASH_ORDER, equal: afterwards(sortPairs) },
   'COMMAND DOCS': { reason: HASH_ORDER, equal: afterwards(sortDeep) },
@@ -70,6 +87,20 @@ function ruleFor(command: readonly Buffer[]): Rule | undefined {
 /** Equal after the same change of both. */
 function afterwards(change: (reply: Reply) => Reply): Rule['equal'] {
   return (ours, theirs) => encodeReply(change(ours)).equals(encodeReply(change(theirs)));
+}
+
+/** Whole iterations have the same elements; batches have what they have. */
+function wholeOrBatch(ours: Reply, theirs: Reply): boolean {
+  const isBatch = (reply: Reply) => {
+    const cursor = reply.kind === 'aggregate' ? reply.items[0] : undefined;
+    return cursor?.kind === 'scalar' && cursor.bytes.toString() !== '0';
+  };
+  return isBatch(ours) || isBatch(theirs) ? sameTag(ours, theirs) : afterwards(sortDeep)(ours, theirs);
+}
+
+/** A single element is anyone's; several are all there are. */
+function oneOrAll(sort: (reply: Reply) => Reply): Rule['equal'] {
+  return (ours, theirs) => (ours.kind === 'scalar' ? sameTag(ours, theirs) : afterwards(sort)(ours, theirs));
 }
 
 /** Same kind of reply; errors must still be the same. */

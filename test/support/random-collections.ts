@@ -168,18 +168,10 @@ export class RandomCollections {
     return key.length % 2 === 0 ? this.#random.integer(-50, 40_000) : this.#element();
   }
 
+  /** No negative zero: Redis loses its sign when a set that has become small is loaded. */
   #score(): Argument {
     const random = this.#random;
-    return random.pick([
-      '0',
-      '-0',
-      '1.5',
-      'inf',
-      '-inf',
-      '3.0000000000000004',
-      '1e300',
-      random.integer(-50, 50),
-    ]);
+    return random.pick(['0', '1.5', 'inf', '-inf', '3.0000000000000004', '1e300', random.integer(-50, 50)]);
   }
 }
 
@@ -221,6 +213,11 @@ export async function namesOf(client: RespClient): Promise<string[]> {
     .sort();
 }
 
+/** Without what Redis 7.0 does not write into an append-only file: how far a group's reading has come. */
+export function withoutProgress(keys: Map<string, string>): Map<string, string> {
+  return new Map([...keys].map(([key, text]) => [key, text.replaceAll(/ entries-read=\S+ lag=\S+/g, '')]));
+}
+
 /** Each that is there is as it should be, and nothing else is there. */
 export function assertSameKeys(actual: Map<string, string>, expected: Map<string, string>): void {
   for (const [key, description] of expected) assert.equal(actual.get(key), description, key);
@@ -240,8 +237,8 @@ async function describeStream(client: RespClient, key: string): Promise<string> 
   const lines = parts.map((name) => `${name}=${describeReply(facts.get(name)!)}`);
   for (const group of itemsOf(facts.get('groups')!)) {
     const about = pairsOf(group);
-    const names = ['name', 'last-delivered-id', 'entries-read', 'lag', 'pel-count'];
-    lines.push(names.map((name) => describeReply(about.get(name)!)).join(' '));
+    const names = ['name', 'last-delivered-id', 'pel-count', 'entries-read', 'lag'];
+    lines.push(names.map((name) => `${name}=${describeReply(about.get(name)!)}`).join(' '));
     for (const consumer of itemsOf(about.get('consumers')!)) {
       const facts2 = pairsOf(consumer);
       lines.push(`consumer ${describeReply(facts2.get('name')!)} ${describeReply(facts2.get('pel-count')!)}`);

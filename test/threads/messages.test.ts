@@ -61,7 +61,8 @@ function expectedOf({ channel, pattern }: Subscriber, publisher: number): string
   for (let message = 0; message < MESSAGES; message++) {
     const sentTo = channelOf(publisher, message);
     if (sentTo === channel) expected.push(`message ${sentTo} ${publisher}:${message}`);
-    if (matchesPattern(pattern, sentTo)) expected.push(`pmessage ${pattern} ${sentTo} ${publisher}:${message}`);
+    if (matchesPattern(pattern, sentTo))
+      expected.push(`pmessage ${pattern} ${sentTo} ${publisher}:${message}`);
   }
   return expected;
 }
@@ -81,59 +82,72 @@ async function receive({ client }: Subscriber, count: number): Promise<Map<numbe
   return received;
 }
 
-onEveryMixtureToo('every subscriber gets every message once and in order', async (implementation, context) => {
-  const server = await startFor(context, implementation);
-  const connections = await Promise.all(
-    Array.from({ length: PUBLISHERS + SUBSCRIBERS }, () => server.connect()),
-  );
-  const publishers = connections.slice(0, PUBLISHERS);
-  const subscribers = await Promise.all(connections.slice(PUBLISHERS).map(subscribe));
-  const everyPublisher = Array.from({ length: PUBLISHERS }, (_, publisher) => publisher);
-  const expected = subscribers.map((subscriber) =>
-    everyPublisher.map((publisher) => expectedOf(subscriber, publisher)),
-  );
-  const counts = expected.map((lists) => lists.reduce((sum, list) => sum + list.length, 0));
+onEveryMixtureToo(
+  'every subscriber gets every message once and in order',
+  async (implementation, context) => {
+    const server = await startFor(context, implementation);
+    const connections = await Promise.all(
+      Array.from({ length: PUBLISHERS + SUBSCRIBERS }, () => server.connect()),
+    );
+    const publishers = connections.slice(0, PUBLISHERS);
+    const subscribers = await Promise.all(connections.slice(PUBLISHERS).map(subscribe));
+    const everyPublisher = Array.from({ length: PUBLISHERS }, (_, publisher) => publisher);
+    const expected = subscribers.map((subscriber) =>
+      everyPublisher.map((publisher) => expectedOf(subscriber, publisher)),
+    );
+    const counts = expected.map((lists) => lists.reduce((sum, list) => sum + list.length, 0));
 
-  const receiving = Promise.all(subscribers.map((subscriber, index) => receive(subscriber, counts[index]!)));
-  const receivers = await Promise.all(publishers.map(publish));
-  const received = await receiving;
+    const receiving = Promise.all(
+      subscribers.map((subscriber, index) => receive(subscriber, counts[index]!)),
+    );
+    const receivers = await Promise.all(publishers.map(publish));
+    const received = await receiving;
 
-  for (const [index, lists] of expected.entries()) {
-    for (const [publisher, list] of lists.entries()) assert.deepEqual(received[index]!.get(publisher), list);
-  }
-  const total = (numbers: readonly number[]) => numbers.reduce((sum, number) => sum + number, 0);
-  assert.equal(total(receivers), total(counts));
-  // Nothing comes after that.
-  for (const { client, channel } of subscribers) {
-    const words = (await client.text('UNSUBSCRIBE')).slice(1);
-    assert.equal(words, `["unsubscribe", "${channel}", :1]`);
-  }
-  for (const client of connections) client.close();
-});
+    for (const [index, lists] of expected.entries()) {
+      for (const [publisher, list] of lists.entries())
+        assert.deepEqual(received[index]!.get(publisher), list);
+    }
+    const total = (numbers: readonly number[]) => numbers.reduce((sum, number) => sum + number, 0);
+    assert.equal(total(receivers), total(counts));
+    // Nothing comes after that.
+    for (const { client, channel } of subscribers) {
+      const words = (await client.text('UNSUBSCRIBE')).slice(1);
+      assert.equal(words, `["unsubscribe", "${channel}", :1]`);
+    }
+    for (const client of connections) client.close();
+  },
+);
 
-onEveryMixtureToo('a subscriber that does not read is cut, and the others are not', async (implementation, context) => {
-  const server = await startFor(context, implementation, {
-    args: ['--client-output-buffer-limit', 'pubsub 1mb 0 0'],
-  });
-  const [publisher, slow, quick] = await Promise.all([server.connect(), server.connect(), server.connect()]);
-  await slow.command('SUBSCRIBE', 'news');
-  await quick.command('SUBSCRIBE', 'news');
-  slow.socket.pause();
+onEveryMixtureToo(
+  'a subscriber that does not read is cut, and the others are not',
+  async (implementation, context) => {
+    const server = await startFor(context, implementation, {
+      args: ['--client-output-buffer-limit', 'pubsub 1mb 0 0'],
+    });
+    const [publisher, slow, quick] = await Promise.all([
+      server.connect(),
+      server.connect(),
+      server.connect(),
+    ]);
+    await slow.command('SUBSCRIBE', 'news');
+    await quick.command('SUBSCRIBE', 'news');
+    slow.socket.pause();
 
-  const message = 'x'.repeat(64 * 1024);
-  let sent = 0;
-  let receivers = '2';
-  while (receivers === '2') {
-    assert(sent < MESSAGES, 'the slow subscriber is cut');
-    receivers = textOf(await publisher.command('PUBLISH', 'news', `${sent++} ${message}`));
-    const reply = await quick.readReply();
-    assert(reply.kind === 'aggregate' && textOf(reply.items[2]!).startsWith(`${sent - 1} `));
-  }
-  assert.equal(receivers, '1');
+    const message = 'x'.repeat(64 * 1024);
+    let sent = 0;
+    let receivers = '2';
+    while (receivers === '2') {
+      assert(sent < MESSAGES, 'the slow subscriber is cut');
+      receivers = textOf(await publisher.command('PUBLISH', 'news', `${sent++} ${message}`));
+      const reply = await quick.readReply();
+      assert(reply.kind === 'aggregate' && textOf(reply.items[2]!).startsWith(`${sent - 1} `));
+    }
+    assert.equal(receivers, '1');
 
-  // It gets what was on its way, and then the end.
-  slow.socket.resume();
-  const rest = await slow.readUntilClose();
-  assert(rest.length < sent * message.length);
-  for (const client of [publisher, slow, quick]) client.close();
-});
+    // It gets what was on its way, and then the end.
+    slow.socket.resume();
+    const rest = await slow.readUntilClose();
+    assert(rest.length < sent * message.length);
+    for (const client of [publisher, slow, quick]) client.close();
+  },
+);
