@@ -223,8 +223,6 @@ export interface BlockingService {
    * Nothing may have been changed or replied before.
    */
   block(call: Call, wait: BlockingWait): void;
-  /** Ends the wait of all clients that a stream, or a consumer group of it, is gone for: they get the error. */
-  failWaiting(database: Database, key: Uint8Array, error: ErrorReply, group?: Uint8Array): void;
 }
 
 export interface Services {

@@ -178,16 +178,6 @@ export class Blocking implements BlockingService {
     this.#resume(wait, mark);
   }
 
-  failWaiting(database: Database, key: Uint8Array, error: ErrorReply, group?: Uint8Array): void {
-    const awaited = this.#keys.find(database.index, key, 0, key.length);
-    if (awaited === 0) return;
-    for (const wait of this.#keys.waitsOf(awaited)) {
-      const request = this.#keys.requestOf(wait);
-      if (isGroupRead(request) && (group === undefined || request.borrow(2).equals(group)))
-        this.#fail(wait, error);
-    }
-  }
-
   /** CLIENT UNBLOCK: false when the client does not wait. */
   unblock(client: Ref, how: 'timeout' | 'error'): boolean {
     const wait = this.#parts.clients.get(client, CLIENT_WAIT);

@@ -62,6 +62,7 @@ import type { Allocator } from '../memory/allocator.ts';
 import type { Ref } from '../memory/arena.ts';
 import { CONTROL_CONFIG_VERSION, CONTROL_TRACKING } from '../memory/control-block.ts';
 import { ErrorReply } from '../protocol/error-reply.ts';
+import { REPLY_BYTES_MAX, ReplyTooLargeError } from '../protocol/reply-writer.ts';
 import type { ReplyWriter } from '../protocol/reply-writer.ts';
 import { Request } from '../protocol/request.ts';
 import type { Clock } from '../util/clock.ts';
@@ -470,7 +471,7 @@ export class Engine {
       command.run!(call);
     } catch (error) {
       reply.truncate(mark);
-      this.#fail(command, error);
+      this.#fail(session, command, error);
     }
     if ((session.flags & SESSION_TRACKING) !== 0) this.#noteTracked(session, request, command, isOutermost);
     if (isOutermost && this.#tracking?.hasPending === true) this.#tracking.sendPending();
@@ -544,11 +545,16 @@ export class Engine {
     call.command = command;
   }
 
-  #fail(command: RuntimeCommand, error: unknown): void {
+  #fail(session: Session, command: RuntimeCommand, error: unknown): void {
     if (error instanceof ErrorReply) {
       this.#replyError(error);
     } else if (error instanceof OutOfMemoryError) {
       this.#replyError(OUT_OF_MEMORY);
+    } else if (error instanceof ReplyTooLargeError) {
+      this.#log.warning(
+        `Client id=${session.id} closed: the reply to '${command.fullName}' is larger than ${REPLY_BYTES_MAX} bytes.`,
+      );
+      session.raise(SESSION_CLOSE_NOW);
     } else {
       throw error;
     }
@@ -634,7 +640,7 @@ export class Engine {
     } catch (error) {
       if (error instanceof OutOfMemoryError) failure = OUT_OF_MEMORY;
       else if (error instanceof ErrorReply) failure = error;
-      else throw error;
+      else if (!(error instanceof ReplyTooLargeError)) throw error;
     }
     this.#reply.truncate(mark);
     return failure;

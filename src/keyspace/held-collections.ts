@@ -10,9 +10,9 @@
  *     nodes          the listpack of one node, of a list or stream (held-nodes.ts)
  *
  * Whatever is small besides (the head of a list, the groups of a stream) is copied when the value is taken
- * hold of. The value knows its record (a word of its header, or of each node); a key may be renamed, or expire
- * at another time, as if nothing were held. A value that is deleted or replaced is left to the record as a
- * whole, without a copy, and freed in slices when it has been saved.
+ * hold of. The value knows its record (a word of its header, or of each node); a key may be renamed, or
+ * expire at another time, as if nothing were held. A value that is deleted or replaced is left to the record
+ * as a whole, without a copy, and freed in slices when it has been saved.
  *
  * Its header, shared by all threads: first and last record of the list, the KiB of all in it, and whether
  * memory for a copy was wanting: then the snapshot is not complete.
@@ -290,7 +290,10 @@ export class HeldCollections {
 
   // Copies --------------------------------------------------------------------------------------------------
 
-  /** Bytes of a copy of the entry's value, a collection; a multiple of 8. For those that are not large, or in no hurry. */
+  /**
+   * Bytes of a copy of the entry's value, a collection; a multiple of 8. For those that are not large, and
+   * where it may take long.
+   */
   bytesOfCopy(entry: Ref): number {
     const meta = getWord(this.#arena, entry, ENTRY_META);
     const form = this.#formOf(typeOfMeta(meta), encodingOfMeta(meta));
@@ -300,8 +303,9 @@ export class HeldCollections {
   }
 
   /**
-   * Makes that copy at byte `at`, a multiple of 8. A packed form is as it is; tables and nodes are a word with
-   * the number of elements or nodes, a word that says whether fields of a hash expire, and what `save` copies.
+   * Makes that copy at byte `at`, a multiple of 8. A packed form is as it is; tables and nodes are a word
+   * with the number of elements or nodes, a word that says whether fields of a hash expire, and what `save`
+   * copies.
    */
   copyWhole(entry: Ref, target: Uint8Array, at: number): void {
     const meta = getWord(this.#arena, entry, ENTRY_META);

@@ -3,9 +3,9 @@
  * (held-collections.ts).
  *
  * When a value is taken hold of, a directory of its nodes is made, in their order, and each node learns its
- * place there. The snapshot goes through the directory. Before a listpack changes that it has not come to, the
- * node gets a copy of it and goes on with that; the old one is left to the directory, as it is when the node
- * is freed. Whatever becomes of the nodes, the directory has the listpacks of the cut.
+ * place there. The snapshot goes through the directory. Before a listpack changes that it has not come to,
+ * the node gets a copy of it and goes on with that; the old one is left to the directory, as it is when the
+ * node is freed. Whatever becomes of the nodes, the directory has the listpacks of the cut.
  *
  *     place    word 0    listpack
  *              word 1    node; 0 when the listpack is the snapshot's alone

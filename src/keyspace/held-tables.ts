@@ -7,8 +7,8 @@
  * copied to a chunk of the record, and a bit says so. Elements come in no order; for sorted sets the tree is
  * not looked at, for who loads the file makes a new one.
  *
- *     record ──▶ chunk ──▶ chunk       each a block: next, bytes in use, then blocks of elements, each padded
- *         └────▶ a bit for each group                to 8
+ *     record ──▶ chunk ──▶ chunk       each a block: next, bytes in use, then blocks of elements, padded to 8
+ *         └────▶ a bit for each group
  */
 import { strict as assert } from 'node:assert';
 import type { Allocator } from '../memory/allocator.ts';

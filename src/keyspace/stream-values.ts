@@ -6,7 +6,16 @@
 import { strict as assert } from 'node:assert';
 import type { Allocator } from '../memory/allocator.ts';
 import type { Arena, Ref } from '../memory/arena.ts';
-import { addDouble, byteOffset, bytesOf, clearWords, getDouble, getWord, setWord } from '../memory/struct.ts';
+import {
+  addDouble,
+  byteOffset,
+  bytesOf,
+  clearWords,
+  getDouble,
+  getWord,
+  setDouble,
+  setWord,
+} from '../memory/struct.ts';
 import type { BorrowedBytes } from '../memory/struct.ts';
 import type { Request } from '../protocol/request.ts';
 import { IdTree } from '../structures/id-tree.ts';
@@ -207,27 +216,29 @@ export class StreamValues implements ValueKind {
    */
   append(stream: Ref, id: EntryId, request: Request, first: number): void {
     const fieldCount = (request.count - first) >>> 1;
+    const bytes = textBytes(request, first);
     const node = this.#nodes.attach(stream, STREAM_NODES).last();
-    if (node !== 0 && !this.#isFull(this.packOf(node), request, first)) {
-      this.#appendToNode(node, id, request, first, fieldCount);
+    if (node !== 0 && !this.#isFull(this.packOf(node), bytes)) {
+      this.#appendToNode(node, id, request, first, bytesMaxOf(bytes, fieldCount));
     } else {
-      this.#appendNode(id, request, first, fieldCount);
+      this.#appendNode(id, request, first, bytesMaxOf(bytes, fieldCount));
       if (node !== 0) this.#fit(node);
     }
 
     const arena = this.#arena;
-    addDouble(arena, stream, STREAM_LENGTH_DOUBLE, 1);
+    const length = this.length(stream) + 1;
+    setDouble(arena, stream, STREAM_LENGTH_DOUBLE, length);
     increment64(arena, stream, STREAM_ENTRIES_ADDED);
     setId(arena, stream, STREAM_LAST_ID, id);
-    if (this.length(stream) === 1) setId(arena, stream, STREAM_FIRST_ID, id);
+    if (length === 1) setId(arena, stream, STREAM_FIRST_ID, id);
   }
 
-  #isFull(pack: Ref, request: Request, first: number): boolean {
+  #isFull(pack: Ref, addedBytes: number): boolean {
     const { streamNodeMaxBytes, streamNodeMaxEntries } = this.#keyspace.limits;
     const isLimited = streamNodeMaxBytes > 0 && streamNodeMaxBytes < STREAM_PACK_BYTES_MAX;
     const bytesMax = isLimited ? streamNodeMaxBytes : STREAM_PACK_BYTES_MAX;
     const listpack = this.#listpack;
-    if (listpack.byteLength(pack) + textBytes(request, first) >= bytesMax) return true;
+    if (listpack.byteLength(pack) + addedBytes >= bytesMax) return true;
     if (streamNodeMaxEntries === 0) return false;
     const countAt = listpack.first(pack);
     const count = listpack.integerAt(pack, countAt);
@@ -240,10 +251,11 @@ export class StreamValues implements ValueKind {
       setWord(this.#arena, node, STREAM_NODE_PACK, this.#listpack.fit(this.packOf(node)));
   }
 
-  #appendNode(id: EntryId, request: Request, first: number, fieldCount: number): void {
+  #appendNode(id: EntryId, request: Request, first: number, entryBytesMax: number): void {
+    const fieldCount = (request.count - first) >>> 1;
     const listpack = this.#listpack;
     // Fields stand there twice: in the master entry, and in the bound for the entry.
-    const bytesMax = 2 * entryBytesMax(request, first);
+    const bytesMax = 2 * entryBytesMax;
     let pack = listpack.create();
     let node = 0;
     try {
@@ -273,14 +285,14 @@ export class StreamValues implements ValueKind {
   }
 
   /** The tree's position is at the node. */
-  #appendToNode(node: Ref, id: EntryId, request: Request, first: number, fieldCount: number): void {
+  #appendToNode(node: Ref, id: EntryId, request: Request, first: number, bytesMax: number): void {
+    const fieldCount = (request.count - first) >>> 1;
     this.#nodes.readId(this.#nodeId);
     const listpack = this.#listpack;
     let pack = this.#packToChange(node);
     const countAt = listpack.first(pack);
     const count = listpack.integerAt(pack, countAt);
     const flags = this.#hasMasterFields(pack, request, first, fieldCount) ? FLAG_SAME_FIELDS : 0;
-    const bytesMax = entryBytesMax(request, first);
 
     pack = listpack.replaceInteger(pack, countAt, count + 1);
     try {
@@ -570,10 +582,9 @@ export class StreamValues implements ValueKind {
   }
 }
 
-/** More than what an entry takes that has both fields and values. */
-function entryBytesMax(request: Request, first: number): number {
-  const elements = request.count - first + OTHER_ELEMENTS_MAX;
-  return textBytes(request, first) + elements * ELEMENT_OVERHEAD_BYTES_MAX;
+/** More than what an entry takes with fields and values of so many bytes. */
+function bytesMaxOf(bytes: number, fieldCount: number): number {
+  return bytes + (2 * fieldCount + OTHER_ELEMENTS_MAX) * ELEMENT_OVERHEAD_BYTES_MAX;
 }
 
 /** Bytes of all arguments from `first` on. */

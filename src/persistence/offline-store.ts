@@ -17,7 +17,7 @@ import type { Disk } from './disk.ts';
 const DATABASES = 1024;
 
 /** Commands of an append-only file ask nothing of a server, and there is nobody who could wait. */
-const OFFLINE_SERVICES = { blocking: { block: () => {}, failWaiting: () => {} } } as unknown as Services;
+const OFFLINE_SERVICES = { blocking: { block: () => {} } } as unknown as Services;
 
 export class OfflineStore {
   readonly keyspace: Keyspace;

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { SeededRandom } from '../../test/support/seeded-random.ts';
 import { ErrorReply } from './error-reply.ts';
-import { ReplyWriter } from './reply-writer.ts';
+import { REPLY_BYTES_MAX, ReplyTooLargeError, ReplyWriter } from './reply-writer.ts';
 
 function written(writer: ReplyWriter, from = 0): string {
   return writer.buffer.toString('latin1', from, writer.position);
@@ -239,4 +239,10 @@ test('a stretch is written once more', () => {
   writer.integer(1);
   writer.repeat(0, 5);
   assert.equal(written(writer), '+OK\r\n:1\r\n+OK\r\n');
+});
+
+test('more than a client can be sent is refused, before memory is taken for it', () => {
+  const writer = new ReplyWriter();
+  writer.position = REPLY_BYTES_MAX;
+  assert.throws(() => writer.bulkText('x'.repeat(writer.buffer.length)), ReplyTooLargeError);
 });

@@ -22,6 +22,9 @@ const WORD_COPY_BYTES_MAX = 160;
 /** Longest header line: type, 20 digits, CRLF. */
 const HEADER_BYTES_MAX = 32;
 
+/** What one wake-up may write; only one reply of that size makes it so much. */
+export const REPLY_BYTES_MAX = 1024 * 1024 * 1024;
+
 const CR = 13;
 const LF = 10;
 const DOLLAR = 36;
@@ -36,6 +39,9 @@ const TILDE = 126;
 const HASH = 35;
 const COMMA = 44;
 const PARENTHESIS = 40;
+
+/** Thrown by a writer that is to take more than REPLY_BYTES_MAX: the client asked for more than can be sent. */
+export class ReplyTooLargeError extends Error {}
 
 export class ReplyWriter {
   buffer: Buffer = Buffer.allocUnsafeSlow(INITIAL_BYTES);
@@ -330,6 +336,7 @@ export class ReplyWriter {
   }
 
   #grow(byteCount: number): void {
+    if (this.position + byteCount > REPLY_BYTES_MAX) throw new ReplyTooLargeError();
     let size = this.buffer.length * 2;
     while (size < this.position + byteCount) size *= 2;
     const grown = Buffer.allocUnsafeSlow(size);

@@ -3,11 +3,12 @@
  * `<ms>-<seq>` (Redis 7.0 t_stream.c). No JS number holds such a half exactly, and a BigInt costs an
  * allocation each time, so an id is four 32-bit words, and ids are changed in place.
  */
-import { toLatin1 } from './bytes.ts';
+import { copyBytes, toLatin1 } from './bytes.ts';
 import { writeInteger } from './numbers.ts';
 
-/** Longest text of an id: two numbers of 20 digits and the dash. */
-export const ENTRY_ID_CHARS_MAX = 41;
+const UINT64_DIGITS_MAX = 20;
+/** Longest text of an id: two numbers and the dash. */
+export const ENTRY_ID_CHARS_MAX = 2 * UINT64_DIGITS_MAX + 1;
 /** Redis takes no longer text for an id. */
 const PARSED_CHARS_MAX = 127;
 /** So many digits are a safe integer for certain. */
@@ -150,7 +151,13 @@ export class EntryId {
 
   /** Writes the id as text at `position`; returns the position behind it. */
   write(target: Uint8Array, position: number): number {
-    const dash = writeUint64(target, position, this.millisHigh, this.millisLow);
+    // Ids come by the thousand in a millisecond: its digits are kept.
+    if (this.millisLow !== writtenLow || this.millisHigh !== writtenHigh) {
+      writtenHigh = this.millisHigh;
+      writtenLow = this.millisLow;
+      writtenDigits = writeUint64(written, 0, writtenHigh, writtenLow);
+    }
+    const dash = copyBytes(target, position, written, 0, writtenDigits);
     target[dash] = DASH;
     return writeUint64(target, dash + 1, this.sequenceHigh, this.sequenceLow);
   }
@@ -159,6 +166,12 @@ export class EntryId {
     return `${this.bigMillis}-${this.bigSequence}`;
   }
 }
+
+/** The milliseconds that were written last, and their digits. */
+let writtenHigh = 0;
+let writtenLow = 0;
+const written = new Uint8Array(UINT64_DIGITS_MAX).fill(ZERO);
+let writtenDigits = 1;
 
 /** Unsigned order of two words. */
 function compareWords(a: number, b: number): number {

@@ -11,13 +11,15 @@ import {
   type RespClient,
 } from '../support/resp-client.ts';
 import type { SeededRandom } from '../support/seeded-random.ts';
+import { COLLECTION_KINDS, CrashCollection, paddedValue } from './crash-collections.ts';
 
-const KINDS = ['set', 'incr', 'multi'] as const;
+const KINDS = ['string', 'incr', 'multi', ...COLLECTION_KINDS] as const;
 type Kind = (typeof KINDS)[number];
 
 /** Commands that it sends in one write. */
 const PIPELINE_MAX = 4;
-const PADDING_BYTES_MAX = 300;
+/** Elements of its collections: packed ones in some clients, tables and several nodes in others. */
+const WINDOW_SIZES = [20, 300];
 
 interface Operation {
   readonly kind: Kind;
@@ -28,16 +30,27 @@ interface Operation {
 /** How many operations of each kind have been done. */
 type Counts = Record<Kind, number>;
 
+function noCounts(): Counts {
+  return Object.fromEntries(KINDS.map((kind) => [kind, 0])) as Counts;
+}
+
 export class CrashClient {
   /** Operations whose replies have come. */
   acknowledgedCount = 0;
   readonly #name: string;
   readonly #random: SeededRandom;
   readonly #operations: Operation[] = [];
+  /** The last count of each kind. */
+  #counts = noCounts();
+  readonly #collections: ReadonlyMap<Kind, CrashCollection>;
 
   constructor(index: number, random: SeededRandom) {
     this.#name = `client${index}`;
     this.#random = random;
+    const windowSize = WINDOW_SIZES[index % WINDOW_SIZES.length]!;
+    this.#collections = new Map(
+      COLLECTION_KINDS.map((kind) => [kind, new CrashCollection(kind, this.#key(kind), windowSize)]),
+    );
   }
 
   /** Sends commands until told to stop, or until the server is gone. */
@@ -64,26 +77,31 @@ export class CrashClient {
     assert.ok(count >= 0, `${this.#name}: no moment had ${JSON.stringify(found)} (${numbers})`);
     assert.ok(count >= floor, `${this.#name}: ${numbers}`);
     this.#operations.length = count;
+    this.#counts = found;
     this.acknowledgedCount = count;
     return count;
   }
 
   async #found(client: RespClient): Promise<Counts> {
-    const key = (suffix: string) => `${this.#name}:${suffix}`;
-    const keys = ['set', 'incr', 'first', 'second', 'third'].map(key);
+    const counts = noCounts();
+    const keys = ['string', 'incr', 'first', 'second', 'third'].map((suffix) => this.#key(suffix));
     const reply = await client.command('MGET', ...keys);
     assert.ok(reply.kind === 'aggregate');
-    const [set = 0, incr = 0, first = 0, second, third] = reply.items.map(numberOf);
+    const [string = 0, incr = 0, first = 0, second, third] = reply.items.map(numberOf);
     assert.ok(
       first === second && first === third,
       `${this.#name}: half a transaction: ${describeReply(reply)}`,
     );
-    return { set, incr, multi: first };
+    Object.assign(counts, { string, incr, multi: first });
+    for (const [kind, collection] of this.#collections) {
+      counts[kind] = collection.stepsThatMade(await client.command(...collection.readCommand));
+    }
+    return counts;
   }
 
   /** After how many operations there was this, or -1. */
   #countOf(found: Counts): number {
-    const counts: Counts = { set: 0, incr: 0, multi: 0 };
+    const counts = noCounts();
     const isFound = () => KINDS.every((kind) => counts[kind] === found[kind]);
     let result = isFound() ? 0 : -1;
     for (const [index, { kind, count }] of this.#operations.entries()) {
@@ -95,30 +113,32 @@ export class CrashClient {
 
   #makeUp(): Operation {
     const kind = this.#random.pick(KINDS);
-    const last = this.#operations.findLast((operation) => operation.kind === kind);
-    const operation = { kind, count: (last?.count ?? 0) + 1 };
+    const operation = { kind, count: ++this.#counts[kind] };
     this.#operations.push(operation);
     return operation;
   }
 
   #commands({ kind, count }: Operation): Argument[][] {
-    const key = (suffix: string) => `${this.#name}:${suffix}`;
-    // What follows the number makes files grow and writes be torn.
-    const value = `${count} ${'.'.repeat((count * 37) % PADDING_BYTES_MAX)}`;
     switch (kind) {
-      case 'set':
-        return [['SET', key('set'), value]];
+      case 'string':
+        return [['SET', this.#key(kind), paddedValue(count)]];
       case 'incr':
-        return [['INCR', key('incr')]];
+        return [['INCR', this.#key(kind)]];
       case 'multi':
         return [
           ['MULTI'],
-          ['SET', key('first'), value],
-          ['INCR', key('second')],
-          ['SET', key('third'), value],
+          ['SET', this.#key('first'), paddedValue(count)],
+          ['INCR', this.#key('second')],
+          ['SET', this.#key('third'), paddedValue(count)],
           ['EXEC'],
         ];
+      default:
+        return this.#collections.get(kind)!.commandsOf(count);
     }
+  }
+
+  #key(suffix: string): string {
+    return `${this.#name}:${suffix}`;
   }
 }
 
