@@ -49,6 +49,8 @@ export interface HandOver {
 export type ServingReport =
   /** A client thread listens for new memory: it can have its settings. */
   | { readonly kind: 'listening' }
+  /** It serves clients, with LOADING while there is data to load. */
+  | { readonly kind: 'serving' }
   | { readonly kind: 'ready'; readonly port: number }
   /** The keeper wants a client thread. */
   | { readonly kind: 'start-thread'; readonly thread: number }
@@ -264,6 +266,7 @@ function begin(
     return true;
   }
   core.onStopRefused = () => report({ kind: 'stop-refused' });
+  report({ kind: 'serving' });
   const failure = core.persistence.begin(() => report({ kind: 'ready', port: server.port }));
   if (failure === undefined) return true;
   server.dispose();

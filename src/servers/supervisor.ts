@@ -109,13 +109,15 @@ export class Supervisor {
     worker.on('message', (report: ServingReport) => {
       if (report.kind === 'start-thread') clients.start(report.thread);
       else if (report.kind === 'hand-over') clients.handOver(report.thread, report.handOver);
+      else if (report.kind === 'serving') {
+        // Not sooner: it would take a quarter of the machine's time from the thread that clients wait for.
+        persistence = startPersistence(parts, settings, () => void worker.terminate());
+      }
     });
     const ended = watchEnd(worker, () => persistence, clients, parts);
     options.onStarting?.((reason) => requestStop(parts, reason));
     try {
       const port = await whenReady(worker);
-      // Not sooner: it would take a quarter of the machine's time from the thread that clients wait for.
-      persistence = startPersistence(parts, settings, () => void worker.terminate());
       const supervisor = new Supervisor(parts, port, ended);
       worker.on('message', (report: ServingReport) => {
         if (report.kind === 'stop-refused') supervisor.#onStopRefused();

@@ -142,7 +142,9 @@ export class CrashClient {
   }
 }
 
+/** Fails on an error, also on one in the reply to an EXEC. */
 function assertOk(reply: Reply): void {
+  if (reply.kind === 'aggregate') reply.items.forEach(assertOk);
   const isError = reply.kind === 'scalar' && reply.tag === '-';
   assert.ok(!isError, `the server refused: ${describeReply(reply)}`);
 }

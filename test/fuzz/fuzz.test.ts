@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { SeededRandom } from '../support/seeded-random.ts';
 import { forEachTransport } from '../support/implementations.ts';
+import { runCommandFuzz } from './command-fuzzing.ts';
 import { runFuzz } from './fuzzing.ts';
 
 forEachTransport('broken frames and hostile clients do no harm', async ({ variant }, context) => {
@@ -10,7 +11,22 @@ forEachTransport('broken frames and hostile clients do no harm', async ({ varian
 
   const { rounds, failures } = await runFuzz({
     seed,
-    durationMillis: 6_000,
+    durationMillis: 4_000,
+    roundCount: 2,
+    server: variant!,
+  });
+
+  assert.deepEqual(failures, []);
+  assert.equal(rounds.length, 2);
+});
+
+forEachTransport('commands of any kind, in any order, do no harm', async ({ variant }, context) => {
+  const seed = SeededRandom.newSeed();
+  context.diagnostic(`seed ${seed}`);
+
+  const { rounds, failures } = await runCommandFuzz({
+    seed,
+    durationMillis: 3_000,
     roundCount: 2,
     server: variant!,
   });

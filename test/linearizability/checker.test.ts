@@ -3,8 +3,8 @@ import { test } from 'node:test';
 import { SeededRandom } from '../support/seeded-random.ts';
 import { checkHistory, describeViolation, type Violation } from './checker.ts';
 import { describeHistory, parseHistory, type History, type Operation } from './history.ts';
-import { applyCommand } from './model.ts';
-import { planAction } from './plan.ts';
+import { applyCommand, type Value } from './model.ts';
+import { planAction, planKeys } from './plan.ts';
 
 /** Asserts that a history is linearizable. */
 function accept(name: string, text: string): void {
@@ -49,6 +49,57 @@ accept(
   #1  21..22  DEL k → :1
   #1  23..24  APPEND k 01 → :2
   #1  25..26  INCR k → -ERR value is not an integer or out of range`,
+);
+
+accept(
+  'each command on lists and sets, one after the other',
+  `
+  #1  1..2    LPOP l → (nil)
+  #1  3..4    RPUSH l b → :1
+  #1  5..6    RPUSH l a → :2
+  #1  7..8    LLEN l → :2
+  #1  9..10   LPOP l → "b"
+  #1  11..12  GET l → -WRONGTYPE Operation against a key holding the wrong kind of value
+  #1  13..14  SADD l a → -WRONGTYPE Operation against a key holding the wrong kind of value
+  #1  15..16  LPOP l → "a"
+  #1  17..18  DEL l → :0
+  #1  19..20  SADD l b → :1
+  #1  21..22  SADD l b → :0
+  #1  23..24  SADD l a → :1
+  #1  25..26  SCARD l → :2
+  #1  27..28  SISMEMBER l b → :1
+  #1  29..30  SREM l b → :1
+  #1  31..32  SREM l b → :0
+  #1  33..34  SISMEMBER l b → :0
+  #1  35..36  LLEN l → -WRONGTYPE Operation against a key holding the wrong kind of value
+  #1  37..38  SET l x → +OK
+  #1  39..40  SCARD l → -WRONGTYPE Operation against a key holding the wrong kind of value`,
+);
+
+reject(
+  'an element that two clients have popped',
+  { keys: 'l', length: 3 },
+  `
+  #1  1..2  RPUSH l a → :1
+  #1  3..6  LPOP l → "a"
+  #2  4..5  LPOP l → "a"`,
+);
+
+reject(
+  'elements popped in another order than pushed',
+  { keys: 'l', length: 3 },
+  `
+  #1  1..2  RPUSH l a → :1
+  #1  3..4  RPUSH l b → :2
+  #2  5..6  LPOP l → "b"`,
+);
+
+reject(
+  'a member that two clients have added',
+  { keys: 's', length: 2 },
+  `
+  #1  1..4  SADD s a → :1
+  #2  2..3  SADD s a → :1`,
 );
 
 accept(
@@ -252,9 +303,10 @@ const SMALL: Shape = { operations: 6, clients: 3, keys: ['a', 'b'], reach: 5 };
 
 /** Runs random operations one after the other, and makes intervals of their moments. */
 function linearizableHistory(random: SeededRandom, shape: Shape): Operation[] {
-  const values = new Map<string, string | undefined>();
+  const values = new Map<string, Value>();
+  const keys = planKeys(random, shape.keys);
   return Array.from({ length: shape.operations }, (_, moment) => {
-    const action = planAction(random, shape.keys);
+    const action = planAction(random, keys);
     const replies = action.commands.map((command) => {
       const { value, reply } = applyCommand(values.get(command.key), command);
       values.set(command.key, value);
@@ -293,7 +345,7 @@ function mutated(random: SeededRandom, history: readonly Operation[]): Operation
 }
 
 /** By trying all orders: what the checker must agree with. */
-function isExplained(history: readonly Operation[], state: ReadonlyMap<string, string | undefined>): boolean {
+function isExplained(history: readonly Operation[], state: ReadonlyMap<string, Value>): boolean {
   if (history.length === 0) return true;
   return history.some((operation, index) => {
     const rest = history.toSpliced(index, 1);

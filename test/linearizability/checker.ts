@@ -12,7 +12,7 @@
  * pipelined commands run in order.
  */
 import { describeHistory, describeOperation, type History, type Operation } from './history.ts';
-import { applyCommand } from './model.ts';
+import { applyCommand, type Value } from './model.ts';
 
 export type Verdict =
   | { readonly kind: 'linearizable' }
@@ -106,7 +106,7 @@ function prefixUntil(history: History, time: number): Operation[] {
 }
 
 /** Values by key, undefined for those without one; all keys, always in the same order. */
-type State = ReadonlyMap<string, string | undefined>;
+type State = ReadonlyMap<string, Value>;
 
 interface SearchResult {
   readonly outcome: 'linearizable' | 'violation' | 'undecided';

@@ -5,7 +5,7 @@ import { createServer, type AddressInfo, type Server, type Socket } from 'node:n
 import { test, type TestContext } from 'node:test';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { ReplyDecoder, type Address } from '../support/resp-client.ts';
-import { applyCommand, commandOf, type Command } from './model.ts';
+import { applyCommand, commandOf, type Command, type Value } from './model.ts';
 import { runHistories } from './runner.ts';
 
 const SEED = 1;
@@ -21,10 +21,10 @@ interface Gaps {
 
 const NO_GAPS: Gaps = { inIncrement: false, inTransaction: false, afterReply: false };
 
-/** Keeps strings by the rules of the model; each connection is a flow of its own. */
-class StringServer {
+/** Keeps values by the rules of the model; each connection is a flow of its own. */
+class ModelServer {
   readonly #gaps: Gaps;
-  readonly #values = new Map<string, string | undefined>();
+  readonly #values = new Map<string, Value>();
   readonly #sockets = new Set<Socket>();
   readonly #server: Server = createServer({ noDelay: true }, (socket) => {
     this.#sockets.add(socket);
@@ -108,7 +108,7 @@ function encoded(reply: string): string {
 }
 
 async function firstFailure(context: TestContext, gaps: Gaps): Promise<string | undefined> {
-  const server = new StringServer(gaps);
+  const server = new ModelServer(gaps);
   context.after(() => server.close());
   const address = await server.listen();
   const { failure } = await runHistories({ address, seed: SEED, historyCount: HISTORIES });

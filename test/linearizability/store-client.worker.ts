@@ -121,6 +121,7 @@ class StoreClient {
   /** INCR as a client would do it that does not know it. */
   *#increment({ key }: Command): Generator<void, string> {
     const read = this.#execute(['GET', key]);
+    if (read.kind === 'scalar' && read.tag === '-') return describeReply(read);
     yield;
     const before = read.kind === 'scalar' ? read.bytes.toString() : undefined;
     const { value, reply } = applyCommand(before, { name: 'INCR', key });

@@ -1,0 +1,21 @@
+/** Behaviour of WAIT on a server without replicas. */
+import { behaviour, error, OK, on, QUEUED, simple } from './behaviour.ts';
+
+behaviour('WAIT waits for nobody, or until the time is up', [
+  ['SET k v', OK],
+  ['WAIT 0 0', 0],
+  ['WAIT -1 0', 0],
+  ['WAIT 1 1', 0],
+  ['PING', simple('PONG')],
+  ['WAIT x 1', error('ERR value is not an integer or out of range')],
+  ['WAIT 1 x', error('ERR timeout is not an integer or out of range')],
+  ['WAIT 1 -1', error('ERR timeout is negative')],
+  ['WAIT 1', error("ERR wrong number of arguments for 'wait' command")],
+  on('other', 'GET k', 'v'),
+]);
+
+behaviour('WAIT in a transaction does not wait', [
+  ['MULTI', OK],
+  ['WAIT 1 0', QUEUED],
+  ['EXEC', [0]],
+]);
