@@ -1,4 +1,6 @@
-/** CLIENT TRACKING and its kin: client-side caching as one connection asks for it (Redis 7.0 networking.c). */
+/**
+ * CLIENT TRACKING and its kin: client-side caching as one connection asks for it (Redis 7.0 networking.c).
+ */
 import { ErrorReply } from '../protocol/error-reply.ts';
 import type { Call } from './call.ts';
 import { SYNTAX_ERROR, printedText } from './errors.ts';
@@ -9,17 +11,18 @@ const SECOND_REDIRECTION = new ErrorReply('ERR A client can only redirect to a s
 const NO_SUCH_REDIRECTION = new ErrorReply('ERR The client ID you want redirect to does not exist');
 const PREFIX_WITHOUT_BROADCAST = new ErrorReply('ERR PREFIX option requires BCAST mode to be enabled');
 const BROADCAST_SWITCHED = new ErrorReply(
-  "ERR You can't switch BCAST mode on/off before disabling tracking for this client, and then re-enabling it " +
-    'with a different mode.',
+  "ERR You can't switch BCAST mode on/off before disabling tracking for this client, and then " +
+    're-enabling it with a different mode.',
 );
 const OPTING_WITH_BROADCAST = new ErrorReply('ERR OPTIN and OPTOUT are not compatible with BCAST');
 const OPTING_BOTH_WAYS = new ErrorReply("ERR You can't specify both OPTIN mode and OPTOUT mode");
 const OPTING_SWITCHED = new ErrorReply(
-  "ERR You can't switch OPTIN/OPTOUT mode before disabling tracking for this client, and then re-enabling it " +
-    'with a different mode.',
+  "ERR You can't switch OPTIN/OPTOUT mode before disabling tracking for this client, and then " +
+    're-enabling it with a different mode.',
 );
 const CACHING_WITHOUT_TRACKING = new ErrorReply(
-  'ERR CLIENT CACHING can be called only when the client is in tracking mode with OPTIN or OPTOUT mode enabled',
+  'ERR CLIENT CACHING can be called only when the client is in tracking mode with OPTIN or OPTOUT mode ' +
+    'enabled',
 );
 const CACHING_YES_WITHOUT_OPTIN = new ErrorReply(
   'ERR CLIENT CACHING YES is only valid when tracking is enabled in OPTIN mode.',

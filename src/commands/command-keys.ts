@@ -14,8 +14,8 @@ export interface FoundKey {
 }
 
 /**
- * Key specs cannot say that flags depend on other arguments, or that an option of SORT names a key: what Redis
- * has functions for (`getkeys_proc`).
+ * Key specs cannot say that flags depend on other arguments, or that an option of SORT names a key: what
+ * Redis has functions for (`getkeys_proc`).
  */
 const FINDERS: ReadonlyMap<string, (request: Request) => readonly FoundKey[]> = new Map([
   ['set', keyOfSet],

@@ -229,7 +229,9 @@ function expireField(
   return isPast ? DELETED : DONE;
 }
 
-/** Whether the condition holds between a field's expiry time and the new one; without one it lives forever. */
+/**
+ * Whether the condition holds between a field's expiry time and the new one; without one it lives forever.
+ */
 function allows(condition: Condition | undefined, current: number, time: number): boolean {
   const isPersistent = current === NO_EXPIRY;
   switch (condition) {

@@ -211,7 +211,9 @@ export interface BlockingWait {
   readonly timeoutReply: 'null' | 'null-array' | 'zero';
   /** What is replied where the command may not wait, if not the same. */
   readonly refusalReply?: 'null';
-  /** What is run when a key is ready, if not the command as it came (XREAD: `$` resolved); as many arguments. */
+  /**
+   * What is run when a key is ready, if not the command as it came (XREAD: `$` resolved); as many arguments.
+   */
   readonly request?: Request;
 }
 

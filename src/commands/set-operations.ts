@@ -87,7 +87,7 @@ export function sDiffStore(call: Call): void {
   store(call, result, 'sdiffstore');
 }
 
-// What they share ---------------------------------------------------------------------------------------------
+// What they share -------------------------------------------------------------------------------------------
 
 /** The entries of the keys that are arguments from `first` to before `end`; 0 = none. @throws WRONG_TYPE */
 function lookupSets(call: Call, first: number, end: number): Ref[] {
@@ -118,7 +118,9 @@ function replyWith(call: Call, result: LooseSet): void {
   sets.discard(result);
 }
 
-/** Makes a set the value of the first key, and replies how many members it has. An empty set deletes the key. */
+/**
+ * Makes a set the value of the first key, and replies how many members it has. An empty set deletes the key.
+ */
 function store(call: Call, result: LooseSet, event: string): void {
   const { database, request } = call;
   const { sets } = call.keyspace;

@@ -18,7 +18,10 @@ const COUNT_OUT_OF_RANGE = new ErrorReply(
   'ERR value is out of range, value must between -9223372036854775807 and 9223372036854775807',
 );
 const INT64_MIN = -(2n ** 63n);
-/** Up to this share of a set (1/3), random members are drawn one by one (t_set.c, SRANDMEMBER_SUB_STRATEGY_MUL). */
+/**
+ * Up to this share of a set (1/3), random members are drawn one by one (t_set.c,
+ * SRANDMEMBER_SUB_STRATEGY_MUL).
+ */
 const DRAWN_SHARE = 3;
 /** Below this share (1/5), what is left by SPOP is moved to a new set (t_set.c, SPOP_MOVE_STRATEGY_MUL). */
 const KEPT_SHARE = 5;
@@ -251,7 +254,7 @@ export const SET_COMMANDS = family({ group: 'set', categories: ['set'] }, [
 /** Borrowed member; module-level, for a command that is asked for often must not allocate. */
 const member = new BorrowedBytes();
 
-// Members -----------------------------------------------------------------------------------------------------
+// Members ---------------------------------------------------------------------------------------------------
 
 /** SADD key member [member ...] */
 function sAdd(call: Call): void {
@@ -426,7 +429,7 @@ function replyMember(call: Call, entry: Ref, place: number): void {
   call.reply.bulk(member.bytes, member.start, member.end);
 }
 
-// Random members ----------------------------------------------------------------------------------------------
+// Random members --------------------------------------------------------------------------------------------
 
 /** SRANDMEMBER key [count] */
 function sRandMember(call: Call): void {

@@ -23,6 +23,31 @@ import { oneKey, withNotes } from './key-specs.ts';
 
 const NOT_A_WEIGHT = new ErrorReply("ERR One or more scores can't be converted into double");
 
+/** What both commands read. */
+const READ_KEYS = [
+  oneKey(1, 'RO', 'access'),
+  withNotes(
+    "For the optional BY/GET keyword. It is marked 'unknown' because the key names derive " +
+      'from the content of the key we sort',
+    { flags: ['RO', 'access'], beginSearch: { type: 'unknown' }, findKeys: { type: 'unknown' } },
+  ),
+];
+
+const READING_ARGUMENTS = [
+  key('key'),
+  pattern('pattern', { keySpecIndex: 1, token: 'BY', optional: true }),
+  block('offset_count', [integer('offset'), integer('count')], { token: 'LIMIT', optional: true }),
+  pattern('pattern', {
+    keySpecIndex: 1,
+    token: 'GET',
+    optional: true,
+    multiple: true,
+    multipleToken: true,
+  }),
+  oneOf('order', [token('ASC'), token('DESC')], { optional: true }),
+  { ...token('ALPHA', { optional: true }), name: 'sorting' },
+];
+
 export const SORT_COMMANDS = family(
   { group: 'generic', categories: ['keyspace', 'set', 'sortedset', 'list'] },
   [
@@ -38,29 +63,15 @@ export const SORT_COMMANDS = family(
         'the number of returned elements. When the elements are not sorted, complexity is ' +
         'O(N).',
       keySpecs: [
-        oneKey(1, 'RO', 'access'),
+        ...READ_KEYS,
         withNotes(
-          "For the optional BY/GET keyword. It is marked 'unknown' because the key names derive from the content of the key we sort",
-          { flags: ['RO', 'access'], beginSearch: { type: 'unknown' }, findKeys: { type: 'unknown' } },
-        ),
-        withNotes(
-          "For the optional STORE keyword. It is marked 'unknown' because the keyword can appear anywhere in the argument array",
+          "For the optional STORE keyword. It is marked 'unknown' because the keyword can appear anywhere in " +
+            'the argument array',
           { flags: ['OW', 'update'], beginSearch: { type: 'unknown' }, findKeys: { type: 'unknown' } },
         ),
       ],
       arguments: [
-        key('key'),
-        pattern('pattern', { keySpecIndex: 1, token: 'BY', optional: true }),
-        block('offset_count', [integer('offset'), integer('count')], { token: 'LIMIT', optional: true }),
-        pattern('pattern', {
-          keySpecIndex: 1,
-          token: 'GET',
-          optional: true,
-          multiple: true,
-          multipleToken: true,
-        }),
-        oneOf('order', [token('ASC'), token('DESC')], { optional: true }),
-        { ...token('ALPHA', { optional: true }), name: 'sorting' },
+        ...READING_ARGUMENTS,
         key('destination', { keySpecIndex: 2, token: 'STORE', optional: true }),
       ],
       run: sort,
@@ -76,27 +87,8 @@ export const SORT_COMMANDS = family(
         'O(N+M*log(M)) where N is the number of elements in the list or set to sort, and M ' +
         'the number of returned elements. When the elements are not sorted, complexity is ' +
         'O(N).',
-      keySpecs: [
-        oneKey(1, 'RO', 'access'),
-        withNotes(
-          "For the optional BY/GET keyword. It is marked 'unknown' because the key names derive from the content of the key we sort",
-          { flags: ['RO', 'access'], beginSearch: { type: 'unknown' }, findKeys: { type: 'unknown' } },
-        ),
-      ],
-      arguments: [
-        key('key'),
-        pattern('pattern', { keySpecIndex: 1, token: 'BY', optional: true }),
-        block('offset_count', [integer('offset'), integer('count')], { token: 'LIMIT', optional: true }),
-        pattern('pattern', {
-          keySpecIndex: 1,
-          token: 'GET',
-          optional: true,
-          multiple: true,
-          multipleToken: true,
-        }),
-        oneOf('order', [token('ASC'), token('DESC')], { optional: true }),
-        { ...token('ALPHA', { optional: true }), name: 'sorting' },
-      ],
+      keySpecs: READ_KEYS,
+      arguments: READING_ARGUMENTS,
       run: sortReadOnly,
     },
   ],
@@ -193,7 +185,7 @@ function sortKey(call: Call, options: SortOptions): void {
   else storeSorted(call, chosen, options);
 }
 
-// Elements ----------------------------------------------------------------------------------------------------
+// Elements --------------------------------------------------------------------------------------------------
 
 /** Copies of all elements, in the order that lists and sorted sets have, or the reverse of it. */
 function elementsOf(call: Call, entry: Ref, isReversed: boolean): Element[] {
@@ -317,7 +309,7 @@ function compareWhole(a: Uint8Array, b: Uint8Array): number {
   return compareBytes(a, 0, a.length, b, 0, b.length);
 }
 
-// Patterns ----------------------------------------------------------------------------------------------------
+// Patterns --------------------------------------------------------------------------------------------------
 
 const STAR = 0x2a;
 const HASH_SIGN = 0x23;
@@ -382,7 +374,7 @@ class SubstitutionPattern {
   }
 }
 
-// Results -----------------------------------------------------------------------------------------------------
+// Results ---------------------------------------------------------------------------------------------------
 
 function replySorted(call: Call, elements: readonly Element[], gets: readonly SubstitutionPattern[]): void {
   const { reply } = call;

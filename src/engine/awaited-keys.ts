@@ -22,8 +22,7 @@ import { halfSipHash } from '../util/half-siphash.ts';
 // The header: the table, then these.
 const FIRST_READY = HASH_TABLE_WORDS;
 const LAST_READY = HASH_TABLE_WORDS + 1;
-const WAIT_COUNT = HASH_TABLE_WORDS + 2;
-const HEADER_WORDS = HASH_TABLE_WORDS + 4;
+const HEADER_WORDS = HASH_TABLE_WORDS + 2;
 
 // An awaited key: next, hash, then these. The database's number is part of its name.
 const KEY_FIRST = 2;
@@ -85,11 +84,6 @@ export class AwaitedKeys {
     });
   }
 
-  /** Clients that wait, for keys or only for time to pass. */
-  get waitCount(): number {
-    return getWord(this.#arena, this.#header, WAIT_COUNT);
-  }
-
   // Waits ---------------------------------------------------------------------------------------------------
 
   /** A client begins to wait; the keys are added one by one, the other fields by `set`. */
@@ -100,7 +94,6 @@ export class AwaitedKeys {
     setWord(arena, wait, WAIT_CLIENT, client);
     setWord(arena, wait, WAIT_REQUEST, this.#storeRequest(request));
     setDouble(arena, wait, WAIT_DEADLINE, deadline);
-    this.#countWaits(1);
     return wait;
   }
 
@@ -179,7 +172,6 @@ export class AwaitedKeys {
     }
     this.#allocator.free(getWord(arena, wait, WAIT_REQUEST));
     this.#allocator.free(wait);
-    this.#countWaits(-1);
   }
 
   #removeWaiter(waiter: Ref): void {
@@ -193,10 +185,6 @@ export class AwaitedKeys {
     else setWord(arena, next, WAITER_PREVIOUS_OF_KEY, previous);
     this.#allocator.free(waiter);
     this.#dropIfUnused(awaited);
-  }
-
-  #countWaits(by: number): void {
-    setWord(this.#arena, this.#header, WAIT_COUNT, this.waitCount + by);
   }
 
   // Keys ----------------------------------------------------------------------------------------------------

@@ -1,15 +1,15 @@
 /**
  * Commands that wait: BLPOP and its kin, XREAD BLOCK, WAIT.
  *
- *     thread of the client          block()   its command is put down with the keys it waits for; the connection
- *                                             runs nothing more
- *     thread that creates the key   keyReady() during a command, serveReady() right after it: the commands of the
- *                                             clients that wait are run again, oldest first, each in the name of
- *                                             its client; replies are delivered to wherever that client is
+ *     thread of the client          block(): its command is put down with the keys it waits for; the
+ *                                   connection runs nothing more
+ *     thread that creates the key   keyReady() during a command, serveReady() right after it: the commands of
+ *                                   the clients that wait are run again, oldest first, each in the name of
+ *                                   its client; replies are delivered to wherever that client is
  *     thread of the client          resumes the connection; or its time is up first (timeOut)
  *
- * So an element is popped by whoever pushed it, under the same lock, before anybody else can see it (Redis 7.0
- * blocked.c, handleClientsBlockedOnKeys). Everything here runs under the store's lock.
+ * So an element is popped by whoever pushed it, under the same lock, before anybody else can see it (Redis
+ * 7.0 blocked.c, handleClientsBlockedOnKeys). Everything here runs under the store's lock.
  */
 import type { Call } from '../commands/call.ts';
 import type { BlockingService, BlockingWait } from '../commands/services.ts';
@@ -69,9 +69,10 @@ export class Blocking implements BlockingService {
     this.#keys = new AwaitedKeys(keyspace.allocator, keyspace.hashKey0, keyspace.hashKey1);
   }
 
-  /** Clients that wait. */
-  get waitCount(): number {
-    return this.#keys.waitCount;
+  /** Until when a client waits, Unix time in ms; undefined when it does not. */
+  waitsUntil(client: Ref): number | undefined {
+    const wait = this.#parts.clients.get(client, CLIENT_WAIT);
+    return wait === 0 ? undefined : this.#keys.deadlineOf(wait);
   }
 
   block(call: Call, wait: BlockingWait): void {

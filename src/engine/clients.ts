@@ -211,7 +211,9 @@ export function clientBytes(table: ClientTable, record: Ref): number {
   );
 }
 
-/** Bytes that wait to be put to the client's output; of one that is about to be ended they are not counted. */
+/**
+ * Bytes that wait to be put to the client's output; of one that is about to be ended they are not counted.
+ */
 function mailedBytes(table: ClientTable, record: Ref): number {
   const bytes = table.getDouble(record, CLIENT_MAILED_BYTES);
   return Number.isFinite(bytes) ? bytes : 0;

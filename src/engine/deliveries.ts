@@ -199,8 +199,8 @@ export class Deliveries {
   }
 
   /**
-   * Appends the bytes of the oldest delivery to the reply writer; `receivers` says for whom they are. Those that
-   * are still there are to be told by `received`.
+   * Appends the bytes of the oldest delivery to the reply writer; `receivers` says for whom they are. Those
+   * that are still there are to be told by `received`.
    */
   take(): void {
     const arena = this.#arena;

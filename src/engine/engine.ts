@@ -188,8 +188,8 @@ export class Engine {
   }
 
   /**
-   * Gives commands their services; once, before the first command. The others are there where there are clients:
-   * what serves those that wait, and what tells those that track keys.
+   * Gives commands their services; once, before the first command. The others are there where there are
+   * clients: what serves those that wait, and what tells those that track keys.
    */
   connect(
     services: Services,
@@ -552,7 +552,8 @@ export class Engine {
       this.#replyError(OUT_OF_MEMORY);
     } else if (error instanceof ReplyTooLargeError) {
       this.#log.warning(
-        `Client id=${session.id} closed: the reply to '${command.fullName}' is larger than ${REPLY_BYTES_MAX} bytes.`,
+        `Client id=${session.id} closed: the reply to '${command.fullName}' is larger than ` +
+          `${REPLY_BYTES_MAX} bytes.`,
       );
       session.raise(SESSION_CLOSE_NOW);
     } else {

@@ -52,7 +52,9 @@ export interface ClientFigures {
   readonly largestInput: number;
   readonly largestOutput: number;
   /** Clients whose command waits for the end of CLIENT PAUSE. */
-  readonly postponed: number;
+  readonly blocked: number;
+  /** Of these, the clients whose wait ends by itself. */
+  readonly waitingForTime: number;
 }
 
 /** Times in seconds, -1 for never; Unix times in seconds. */
@@ -215,9 +217,9 @@ function clientFields({ clients, config, statistics, tracking }: InfoSources): F
     maxclients: config.values.maxclients,
     client_recent_max_input_buffer: clients.largestInput,
     client_recent_max_output_buffer: clients.largestOutput,
-    blocked_clients: clients.postponed,
+    blocked_clients: clients.blocked,
     tracking_clients: tracking.clientCount,
-    clients_in_timeout_table: 0,
+    clients_in_timeout_table: clients.waitingForTime,
     peak_connected_clients: statistics.get('peakClients'),
   };
 }

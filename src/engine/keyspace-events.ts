@@ -1,6 +1,6 @@
 /**
- * Keyspace events as messages (Redis 7.0 notify.c, notifyKeyspaceEvent): to `__keyspace@N__:KEY` with the event,
- * to `__keyevent@N__:EVENT` with the key, as `notify-keyspace-events` says.
+ * Keyspace events as messages (Redis 7.0 notify.c, notifyKeyspaceEvent): to `__keyspace@N__:KEY` with the
+ * event, to `__keyevent@N__:EVENT` with the key, as `notify-keyspace-events` says.
  */
 import type { Keyspace } from '../keyspace/keyspace.ts';
 import { NOTIFY_KEYEVENT, NOTIFY_KEYSPACE } from '../keyspace/notify.ts';

@@ -274,7 +274,9 @@ export class Database {
     return getWord(this.#arena, entry, ENTRY_VALUE);
   }
 
-  /** Gives an entry that is no string its value, which may have moved, and its encoding. After `willChange`. */
+  /**
+   * Gives an entry that is no string its value, which may have moved, and its encoding. After `willChange`.
+   */
   setValue(entry: Ref, encoding: number, value: Ref): void {
     const meta = getWord(this.#arena, entry, ENTRY_META);
     if (encodingOfMeta(meta) !== encoding)
@@ -629,7 +631,10 @@ export class Database {
     return copy;
   }
 
-  /** Bytes that the allocator holds for the key and its value, of which `samples` elements are looked at (0 = all). */
+  /**
+   * Bytes that the allocator holds for the key and its value, of which `samples` elements are looked at (0 =
+   * all).
+   */
   memoryOf(entry: Ref, samples: number): number {
     const type = this.typeOf(entry);
     if (type !== TYPE_STRING) {

@@ -1,4 +1,6 @@
-/** Up to where collections keep their compact forms: directives of the same names, as this thread has them. */
+/**
+ * Up to where collections keep their compact forms: directives of the same names, as this thread has them.
+ */
 export interface EncodingLimits {
   hashMaxListpackEntries: number;
   hashMaxListpackValue: number;

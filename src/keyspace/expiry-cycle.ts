@@ -13,7 +13,9 @@ import type { Keyspace } from './keyspace.ts';
 const SAMPLE_KEYS = 20;
 const SAMPLE_KEYS_PER_EFFORT = SAMPLE_KEYS / 4;
 const ACCEPTABLE_DEAD_PERCENT = 10;
-/** Hashes with fields that expire that are looked at in a cycle, and fields that are deleted of one at a time. */
+/**
+ * Hashes with fields that expire that are looked at in a cycle, and fields that are deleted of one at a time.
+ */
 const SAMPLE_HASHES = 20;
 const FIELDS_AT_ONCE_MAX = 1000;
 /** Weights of one cycle in the running estimate of dead keys, and of one sample in the average life. */
@@ -81,8 +83,8 @@ function expireAll(
 }
 
 /**
- * Deletes fields of hashes whose time has passed: of the next hashes of each database's index, which each know
- * which of their fields expires first. True when the time was up.
+ * Deletes fields of hashes whose time has passed: of the next hashes of each database's index, which each
+ * know which of their fields expires first. True when the time was up.
  */
 function expireFields({ databases, hashes }: Keyspace, clock: Clock, deadlineMicros: number): boolean {
   for (const database of databases) {

@@ -317,7 +317,9 @@ export class HashValues implements ValueKind {
     return this.#table.expiryOf(place) ?? NO_EXPIRY;
   }
 
-  /** Sets when a field expires; false when it is not there. A listpack becomes a table: only that can tell. */
+  /**
+   * Sets when a field expires; false when it is not there. A listpack becomes a table: only that can tell.
+   */
   setExpiry(
     database: Database,
     entry: Ref,

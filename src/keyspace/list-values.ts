@@ -93,7 +93,9 @@ export class ListValues implements ValueKind {
     }
   }
 
-  /** Pushes one value, which must not lie in that list, to the key that is argument 2; otherwise as `push`. */
+  /**
+   * Pushes one value, which must not lie in that list, to the key that is argument 2; otherwise as `push`.
+   */
   pushValue(database: Database, entry: Ref, isHead: boolean, request: Request, value: BorrowedBytes): void {
     if (entry !== 0) {
       database.willChange(entry);

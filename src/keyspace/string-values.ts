@@ -180,8 +180,8 @@ export class StringValues {
   }
 
   /**
-   * Adds a key that is not there, a `raw` string of zero bytes, and hands these out for writing. Call it right
-   * after a lookup of the same key.
+   * Adds a key that is not there, a `raw` string of zero bytes, and hands these out for writing. Call it
+   * right after a lookup of the same key.
    */
   createZeroes(
     database: Database,
@@ -230,8 +230,8 @@ export class StringValues {
   }
 
   /**
-   * Adds to an integer where that is all: a value of few digits, no sign, and a sum of as many digits. Returns
-   * the sum, or -1 when the long way is to be taken; nothing has changed then.
+   * Adds to an integer where that is all: a value of few digits, no sign, and a sum of as many digits.
+   * Returns the sum, or -1 when the long way is to be taken; nothing has changed then.
    */
   addInPlace(database: Database, entry: Ref, delta: number): number {
     const arena = this.#arena;

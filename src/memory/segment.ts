@@ -51,7 +51,9 @@ export interface SegmentMemory {
   readonly buffer: SharedArrayBuffer;
 }
 
-/** Plain memory where there is no WebAssembly (it can be switched off), or no address space for its margins. */
+/**
+ * Plain memory where there is no WebAssembly (it can be switched off), or no address space for its margins.
+ */
 export type Segment = SegmentMemory | SharedArrayBuffer;
 
 const api = (globalThis as { readonly WebAssembly?: WebAssemblyApi }).WebAssembly;

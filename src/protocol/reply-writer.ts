@@ -40,7 +40,9 @@ const HASH = 35;
 const COMMA = 44;
 const PARENTHESIS = 40;
 
-/** Thrown by a writer that is to take more than REPLY_BYTES_MAX: the client asked for more than can be sent. */
+/**
+ * Thrown by a writer that is to take more than REPLY_BYTES_MAX: the client asked for more than can be sent.
+ */
 export class ReplyTooLargeError extends Error {}
 
 export class ReplyWriter {

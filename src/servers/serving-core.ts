@@ -529,19 +529,24 @@ export class ServingCore {
   clientFigures(): {
     readonly largestInput: number;
     readonly largestOutput: number;
-    readonly postponed: number;
+    readonly blocked: number;
+    readonly waitingForTime: number;
   } {
     const { clientTable } = this.#parts;
     this.publishSessions();
     let largestInput = 0;
     let largestOutput = 0;
-    let postponed = 0;
+    let blocked = 0;
+    let waitingForTime = 0;
     clientTable.forEach((record) => {
       largestInput = Math.max(largestInput, clientTable.get(record, CLIENT_INPUT));
       largestOutput = Math.max(largestOutput, clientTable.getDouble(record, CLIENT_OUTPUT_BYTES));
-      if ((clientTable.get(record, CLIENT_FLAGS) & SESSION_POSTPONED) !== 0) postponed++;
+      const isPostponed = (clientTable.get(record, CLIENT_FLAGS) & SESSION_POSTPONED) !== 0;
+      const waitsUntil = this.#blocking!.waitsUntil(record);
+      if (isPostponed || waitsUntil !== undefined) blocked++;
+      if (waitsUntil !== undefined && waitsUntil < Infinity) waitingForTime++;
     });
-    return { largestInput, largestOutput, postponed };
+    return { largestInput, largestOutput, blocked, waitingForTime };
   }
 
   /** Brings the records of this thread's clients up to date. */
@@ -556,7 +561,7 @@ export class ServingCore {
     }
   }
 
-  // Clients that wait -----------------------------------------------------------------------------------------
+  // Clients that wait ---------------------------------------------------------------------------------------
 
   #noteBlocked(connection: Connection): void {
     this.#blocked.add(connection);

@@ -5,8 +5,8 @@
  *     header of the hash   word HEAP_REFS    block of references, doubled when full; 0 = no field expires
  *                          word HEAP_COUNT   fields in it
  *
- * Invariants (checkInvariants): no element expires before its parent, the one at (place − 1) / 2; each element
- * is where it says.
+ * Invariants (checkInvariants): no element expires before its parent, the one at (place − 1) / 2; each
+ * element is where it says.
  */
 import { strict as assert } from 'node:assert';
 import type { Allocator } from '../memory/allocator.ts';

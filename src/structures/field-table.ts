@@ -75,14 +75,7 @@ export class FieldTable {
 
   /** An empty table with room for so many fields. */
   create(fieldCount: number): Ref {
-    const header = this.#allocator.allocate(HEADER_WORDS * 4);
-    clearWords(this.#arena, header, HEADER_WORDS);
-    try {
-      HashTable.initialize(this.#allocator, header);
-    } catch (error) {
-      this.#allocator.free(header);
-      throw error;
-    }
+    const header = createCollectionHeader(this.#allocator, HEADER_WORDS);
     this.#table.attach(header).reserve(fieldCount);
     return header;
   }
@@ -189,7 +182,9 @@ export class FieldTable {
     return needed <= usable && needed * 2 + 32 >= usable;
   }
 
-  /** A block of another size, with the same field and as much of the value and what follows as it can take. */
+  /**
+   * A block of another size, with the same field and as much of the value and what follows as it can take.
+   */
   #twin(element: Ref, byteCount: number): Ref {
     const twin = this.#allocator.allocate(byteCount);
     const start = byteOffset(element);

@@ -8,7 +8,8 @@
  *     encoding = bytes of each value: 2, 4 or 8, as the largest that was ever in needs it
  *
  * Costs: looking up is a binary search, adding and removing move the larger values by one place; a value that
- * needs a wider encoding rewrites all. Changing a set may move its block: keep the reference that is returned.
+ * needs a wider encoding rewrites all. Changing a set may move its block: keep the reference that is
+ * returned.
  */
 import { strict as assert } from 'node:assert';
 import { Allocator } from '../memory/allocator.ts';

@@ -58,14 +58,7 @@ export class MemberTable {
 
   /** An empty table with room for so many members. */
   create(memberCount: number): Ref {
-    const header = this.#allocator.allocate(COLLECTION_HEADER_WORDS * 4);
-    clearWords(this.#arena, header, COLLECTION_HEADER_WORDS);
-    try {
-      HashTable.initialize(this.#allocator, header);
-    } catch (error) {
-      this.#allocator.free(header);
-      throw error;
-    }
+    const header = createCollectionHeader(this.#allocator, COLLECTION_HEADER_WORDS);
     this.#table.attach(header).reserve(memberCount);
     return header;
   }
@@ -129,9 +122,9 @@ export class MemberTable {
   }
 
   /**
-   * An element of a table that is not empty, each with about the same chance. It is drawn as one of two places
-   * of a random bucket, of which some are empty: then another bucket is drawn. Elements of buckets with three
-   * and more come a little too seldom.
+   * An element of a table that is not empty, each with about the same chance. It is drawn as one of two
+   * places of a random bucket, of which some are empty: then another bucket is drawn. Elements of buckets
+   * with three and more come a little too seldom.
    */
   random(header: Ref, nextUint32: () => number): Ref {
     const arena = this.#arena;

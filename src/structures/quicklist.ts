@@ -376,7 +376,9 @@ export class Quicklist {
     this.#link(list, fresh, isAfter ? node : neighbour, isAfter ? neighbour : node);
   }
 
-  /** The part of the node behind (or before) the new element goes into a node of its own, together with it. */
+  /**
+   * The part of the node behind (or before) the new element goes into a node of its own, together with it.
+   */
   #splitAndInsert(
     list: Ref,
     position: ListPosition,

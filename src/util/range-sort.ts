@@ -1,7 +1,7 @@
 /**
  * Sorting for the sake of a range: only what will stand in it is put in order. After NetBSD's qsort, which
- * Redis has changed so (pqsort.c), with the same choice of pivots: elements that compare equal come out in the
- * same order as there.
+ * Redis has changed so (pqsort.c), with the same choice of pivots: elements that compare equal come out in
+ * the same order as there.
  */
 
 type Compare<T> = (a: T, b: T) => number;

@@ -1,5 +1,5 @@
 /** Behaviour of WAIT on a server without replicas. */
-import { behaviour, error, OK, on, QUEUED, simple } from './behaviour.ts';
+import { behaviour, blocks, error, matching, OK, on, QUEUED, receives, simple } from './behaviour.ts';
 
 behaviour('WAIT waits for nobody, or until the time is up', [
   ['SET k v', OK],
@@ -18,4 +18,14 @@ behaviour('WAIT in a transaction does not wait', [
   ['MULTI', OK],
   ['WAIT 1 0', QUEUED],
   ['EXEC', [0]],
+]);
+
+behaviour('clients that wait are counted', [
+  blocks('forever', 'BLPOP nothing 0'),
+  blocks('a while', 'BLPOP nothing 100'),
+  ['INFO clients', matching(/blocked_clients:2\r[^]*clients_in_timeout_table:1\r/)],
+  ['RPUSH nothing a b', 2],
+  receives('forever', ['nothing', 'a']),
+  receives('a while', ['nothing', 'b']),
+  ['INFO clients', matching(/blocked_clients:0\r[^]*clients_in_timeout_table:0\r/)],
 ]);

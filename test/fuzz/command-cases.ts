@@ -31,8 +31,8 @@ type Maker = (random: SeededRandom) => Argument[];
 
 // Waits -----------------------------------------------------------------------------------------------------
 
-const seconds = (random: SeededRandom): string => (random.integer(1, 200) / 1000).toFixed(3);
-const milliseconds = (random: SeededRandom): string => String(random.integer(1, 200));
+const seconds = (random: SeededRandom): string => (random.integer(1, 60) / 1000).toFixed(3);
+const milliseconds = (random: SeededRandom): string => String(random.integer(1, 60));
 const end = oneOf(['LEFT'], ['RIGHT']);
 
 const WAIT_RULES: readonly CommandRule[] = [

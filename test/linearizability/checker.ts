@@ -6,7 +6,8 @@
  * The search is that of Wing and Gong: of the operations left, any that was invoked before the first of them
  * returned may be the next; take one whose reply fits, go on, and come back when that leads nowhere. With
  * Lowe's addition ("Testing for linearizability"): the same set of operations with the same values at its end
- * is never looked into twice, and the keys are judged apart, as far as no transaction ties them together.
+ * is never looked into twice, and the keys are judged apart, as far as no transaction ties them together. An
+ * operation that can be the next and is seen to have changed nothing is taken without trying others.
  *
  * An operation follows those that its client has sent before, even when several were under way at a time:
  * pipelined commands run in order.
@@ -163,12 +164,17 @@ class Search {
     if (this.#seen.has(set)) return false;
     this.#seen.add(set);
 
+    const choices: (readonly [index: number, next: State])[] = [];
     for (let index = first; index < end; index++) {
       if (!this.#mayBeNext(index)) continue;
-      const next = applyOperation(state, this.#operations[index]!);
-      if (next !== undefined && this.#place(index, next, first)) return true;
+      const operation = this.#operations[index]!;
+      const next = applyOperation(state, operation);
+      if (next === undefined) continue;
+      // What changes nothing, wherever it stands, may as well stand here.
+      if (next === state && operation.replies !== undefined) return this.#place(index, next, first);
+      choices.push([index, next]);
     }
-    return false;
+    return choices.some(([index, next]) => this.#place(index, next, first));
   }
 
   /** Puts an operation next and tries to place the rest. */
@@ -219,14 +225,19 @@ function predecessors(operations: readonly Operation[]): number[] {
   });
 }
 
-/** The values after an operation, or undefined when it would have replied something else. */
+/**
+ * The values after an operation, or undefined when it would have replied something else. The same values as
+ * before when its replies say that it changes none; that of SET is the same whatever it changes.
+ */
 function applyOperation(state: State, { commands, replies }: Operation): State | undefined {
   if (replies !== undefined && replies.length !== commands.length) return undefined;
-  const next = new Map(state);
+  let next = state;
   for (const [index, command] of commands.entries()) {
-    const { value, reply } = applyCommand(next.get(command.key), command);
+    const { key, name } = command;
+    const before = next.get(key);
+    const { value, reply } = applyCommand(before, command);
     if (replies !== undefined && replies[index] !== reply) return undefined;
-    next.set(command.key, value);
+    if (value !== before || name === 'SET') next = new Map(next).set(key, value);
   }
   return next;
 }
