@@ -8,6 +8,7 @@ import type { Keyspace } from '../keyspace/keyspace.ts';
 import type { StringValues } from '../keyspace/string-values.ts';
 import { TYPE_STRING } from '../keyspace/entry.ts';
 import type { Ref } from '../memory/arena.ts';
+import type { ErrorReply } from '../protocol/error-reply.ts';
 import type { ReplyWriter } from '../protocol/reply-writer.ts';
 import { Request } from '../protocol/request.ts';
 import { equalBytes, equalsIgnoreCase } from '../util/bytes.ts';
@@ -97,6 +98,14 @@ export class Call {
     const { request } = this;
     const small = parseInteger(request.buffer, request.start(index), request.end(index));
     return Number.isNaN(small) ? Number(this.int64(index)) : small;
+  }
+
+  /** An int64 of at least `least`, rounded beyond 2^53. @throws error for everything else */
+  integerFrom(index: number, least: number, error: ErrorReply): number {
+    const { request } = this;
+    const value = parseInt64(request.buffer, request.start(index), request.end(index));
+    if (value === undefined || value < least) throw error;
+    return Number(value);
   }
 
   // Keys ----------------------------------------------------------------------------------------------------

@@ -41,7 +41,7 @@ function pop(call: Call, isHead: boolean): void {
 
 function popCount(call: Call, isHead: boolean): void {
   if (call.argumentCount > 3) throw wrongArity(isHead ? 'lpop' : 'rpop');
-  const count = positive(call, 2, 0, NOT_POSITIVE);
+  const count = call.integerFrom(2, 0, NOT_POSITIVE);
   const entry = call.lookupTypedWrite(1, TYPE_LIST);
   if (entry === 0) call.reply.nullArray();
   else if (count === 0) call.reply.array(0);
@@ -69,18 +69,6 @@ function remove(call: Call, keyIndex: number, entry: Ref, isHead: boolean, count
   call.changed(keyIndex, NOTIFY_LIST, isHead ? 'lpop' : 'rpop');
   if (count > 1) call.keyspace.addDirty(count - 1);
   if (isEmptied) call.event(keyIndex, NOTIFY_GENERIC, 'del');
-}
-
-/** An integer of at least `least`, rounded beyond 2^53. */
-function positive(call: Call, index: number, least: number, error: ErrorReply): number {
-  let value;
-  try {
-    value = call.roundedInt64(index);
-  } catch {
-    throw error;
-  }
-  if (value < least) throw error;
-  return value;
 }
 
 // From the first of several lists that has elements ---------------------------------------------------------
@@ -114,7 +102,7 @@ interface ManyPop {
 
 /** @param keyCountIndex where `numkeys` stands */
 function parseManyPop(call: Call, keyCountIndex: number): ManyPop {
-  const keyCount = positive(call, keyCountIndex, 1, NOT_A_KEY_COUNT);
+  const keyCount = call.integerFrom(keyCountIndex, 1, NOT_A_KEY_COUNT);
   const sideIndex = keyCountIndex + keyCount + 1;
   if (sideIndex >= call.argumentCount) throw SYNTAX_ERROR;
   const isHead = isHeadSide(call, sideIndex);
@@ -122,7 +110,7 @@ function parseManyPop(call: Call, keyCountIndex: number): ManyPop {
   let count = 1;
   if (call.argumentCount > sideIndex + 1) {
     if (!call.is(sideIndex + 1, 'COUNT') || call.argumentCount === sideIndex + 2) throw SYNTAX_ERROR;
-    count = positive(call, sideIndex + 2, 1, NOT_A_COUNT);
+    count = call.integerFrom(sideIndex + 2, 1, NOT_A_COUNT);
     if (call.argumentCount > sideIndex + 3) throw SYNTAX_ERROR;
   }
   return { firstKey: keyCountIndex + 1, lastKey: keyCountIndex + keyCount, isHead, count };

@@ -53,9 +53,9 @@ function parseOptions(call: Call): SearchOptions {
       isLowestRank = !Number.isSafeInteger(options.rank) && call.int64(index + 1) === INT64_MIN;
       if (options.rank === 0) throw RANK_IS_ZERO;
     } else if (call.is(index, 'COUNT')) {
-      options.count = notNegative(call, index + 1, NEGATIVE_COUNT);
+      options.count = call.integerFrom(index + 1, 0, NEGATIVE_COUNT);
     } else if (call.is(index, 'MAXLEN')) {
-      options.lengthMax = notNegative(call, index + 1, NEGATIVE_LENGTH);
+      options.lengthMax = call.integerFrom(index + 1, 0, NEGATIVE_LENGTH);
     } else {
       throw SYNTAX_ERROR;
     }
@@ -66,18 +66,6 @@ function parseOptions(call: Call): SearchOptions {
     if (options.count !== undefined) options.count = 0;
   }
   return options;
-}
-
-/** @throws error, also for what is no integer */
-function notNegative(call: Call, index: number, error: ErrorReply): number {
-  let value;
-  try {
-    value = call.roundedInt64(index);
-  } catch {
-    throw error;
-  }
-  if (value < 0) throw error;
-  return value;
 }
 
 /** Collects the indexes that are asked for in `found`, or returns the first of them; -1 = there is none. */

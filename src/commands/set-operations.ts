@@ -27,26 +27,18 @@ export function sInter(call: Call): void {
 
 /** SINTERCARD numkeys key [key ...] [LIMIT limit] */
 export function sInterCard(call: Call): void {
-  const keyCount = integerFrom(call, 1, 1n, NOT_A_KEY_COUNT);
+  const keyCount = call.integerFrom(1, 1, NOT_A_KEY_COUNT);
   if (keyCount > call.argumentCount - 2) throw TOO_MANY_KEYS;
   let limit = 0;
   for (let i = 2 + keyCount; i < call.argumentCount; i += 2) {
     if (!call.is(i, 'LIMIT') || i + 1 === call.argumentCount) throw SYNTAX_ERROR;
-    limit = integerFrom(call, i + 1, 0n, NEGATIVE_LIMIT);
+    limit = call.integerFrom(i + 1, 0, NEGATIVE_LIMIT);
   }
   const entries = lookupSets(call, 2, 2 + keyCount);
 
   let count = 0;
   forEachCommon(call, entries, limit === 0 ? Infinity : limit, () => count++);
   call.reply.integer(count);
-}
-
-/** An argument that is an integer of at least `least`. */
-function integerFrom(call: Call, index: number, least: bigint, error: ErrorReply): number {
-  const { request } = call;
-  const value = parseInt64(request.buffer, request.start(index), request.end(index));
-  if (value === undefined || value < least) throw error;
-  return Number(value);
 }
 
 /** SINTERSTORE destination key [key ...] */

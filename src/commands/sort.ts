@@ -65,8 +65,8 @@ export const SORT_COMMANDS = family(
       keySpecs: [
         ...READ_KEYS,
         withNotes(
-          "For the optional STORE keyword. It is marked 'unknown' because the keyword can appear anywhere in " +
-            'the argument array',
+          "For the optional STORE keyword. It is marked 'unknown' because the keyword can appear " +
+            'anywhere in the argument array',
           { flags: ['OW', 'update'], beginSearch: { type: 'unknown' }, findKeys: { type: 'unknown' } },
         ),
       ],

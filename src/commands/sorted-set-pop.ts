@@ -24,7 +24,7 @@ export function zPopMax(call: Call): void {
 function pop(call: Call, isMax: boolean): void {
   if (call.argumentCount > 3) throw SYNTAX_ERROR;
   const hasCount = call.argumentCount === 3;
-  const wanted = hasCount ? integerFrom(call, 2, 0, NOT_POSITIVE) : 1;
+  const wanted = hasCount ? call.integerFrom(2, 0, NOT_POSITIVE) : 1;
   const entry = call.lookupTypedWrite(1, TYPE_SORTED_SET);
   if (entry === 0 || wanted === 0) {
     call.reply.array(0);
@@ -64,18 +64,6 @@ function remove(call: Call, keyIndex: number, entry: Ref, isMax: boolean, count:
   call.changed(keyIndex, NOTIFY_SORTED_SET, isMax ? 'zpopmax' : 'zpopmin');
   if (count > 1) keyspace.addDirty(count - 1);
   if (count === size) call.event(keyIndex, NOTIFY_GENERIC, 'del');
-}
-
-/** An integer of at least `least`, rounded beyond 2^53. */
-function integerFrom(call: Call, index: number, least: number, error: ErrorReply): number {
-  let value;
-  try {
-    value = call.roundedInt64(index);
-  } catch {
-    throw error;
-  }
-  if (value < least) throw error;
-  return value;
 }
 
 // From the first of several sets that has members -----------------------------------------------------------
@@ -139,7 +127,7 @@ interface ManyPop {
 
 /** @param keyCountIndex where `numkeys` stands */
 function parseManyPop(call: Call, keyCountIndex: number): ManyPop {
-  const keyCount = integerFrom(call, keyCountIndex, 1, NOT_A_KEY_COUNT);
+  const keyCount = call.integerFrom(keyCountIndex, 1, NOT_A_KEY_COUNT);
   const endIndex = keyCountIndex + keyCount + 1;
   if (endIndex >= call.argumentCount) throw SYNTAX_ERROR;
   const isMax = call.is(endIndex, 'MAX');
@@ -148,7 +136,7 @@ function parseManyPop(call: Call, keyCountIndex: number): ManyPop {
   let count = 1;
   if (call.argumentCount > endIndex + 1) {
     if (!call.is(endIndex + 1, 'COUNT') || call.argumentCount === endIndex + 2) throw SYNTAX_ERROR;
-    count = integerFrom(call, endIndex + 2, 1, NOT_A_COUNT);
+    count = call.integerFrom(endIndex + 2, 1, NOT_A_COUNT);
     if (call.argumentCount > endIndex + 3) throw SYNTAX_ERROR;
   }
   return { firstKey: keyCountIndex + 1, lastKey: keyCountIndex + keyCount, isMax, count };

@@ -17,6 +17,7 @@ import type { Keyspace } from '../keyspace/keyspace.ts';
 import { ENTRY_HASH, ENTRY_NEXT } from '../structures/hash-table.ts';
 import { getWord } from '../memory/struct.ts';
 import type { Request } from '../protocol/request.ts';
+import { equalBytes } from '../util/bytes.ts';
 
 /** With fewer requests there is nothing to overlap. */
 const REQUESTS_MIN = 4;
@@ -41,14 +42,17 @@ export class ReadAhead {
       return;
     }
     const keyspace = this.#keyspace;
+    let previous: Request | undefined;
     for (let i = 0; i < count; i++) {
       const request = requests[i]!;
       const command = this.#commands.resolve(request);
       const keyIndex = command === undefined || command.firstKey >= request.count ? 0 : command.firstKey;
       request.keyIndex = keyIndex;
-      if (keyIndex !== 0) {
-        request.keyHash = keyspace.hashOf(request.buffer, request.start(keyIndex), request.end(keyIndex));
-      }
+      if (keyIndex === 0) continue;
+      // A pipeline is often about one key: a queue, a counter, a leaderboard.
+      if (previous !== undefined && hasSameKey(request, previous)) request.keyHash = previous.keyHash;
+      else request.keyHash = keyspace.hashOf(request.buffer, request.start(keyIndex), request.end(keyIndex));
+      previous = request;
     }
 
     const { table } = database;
@@ -92,4 +96,16 @@ export class ReadAhead {
   get touched(): number {
     return this.#touched;
   }
+}
+
+/** Whether both requests are about the same key. Keys that differ mostly do so in their last byte. */
+function hasSameKey(request: Request, other: Request): boolean {
+  const length = request.length(request.keyIndex);
+  if (length !== other.length(other.keyIndex) || length === 0) return false;
+  const start = request.start(request.keyIndex);
+  const otherStart = other.start(other.keyIndex);
+  return (
+    request.buffer[start + length - 1] === other.buffer[otherStart + length - 1] &&
+    equalBytes(request.buffer, start, other.buffer, otherStart, length)
+  );
 }

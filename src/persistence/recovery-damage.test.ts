@@ -23,7 +23,8 @@ for (const kind of fileKinds(store, random)) {
     const flips = flipBits(kind, random, FLIPS);
 
     assert.ok(cuts.whole > 0);
-    assert.ok(flips.refused > 0);
+    // In a log that was never synced a damaged group looks like a torn end, which is cut off.
+    assert.ok(flips.refused + flips.prefix > 0);
     store.keyspace.checkInvariants();
   });
 }

@@ -18,14 +18,13 @@ import {
   addDouble,
   byteOffset,
   bytesOf,
-  clearWords,
   getDouble,
   getWord,
   setWord,
   type BorrowedBytes,
 } from '../memory/struct.ts';
 import { copyBytes } from '../util/bytes.ts';
-import { COLLECTION_BYTES_DOUBLE, COLLECTION_CURSOR } from './collection-header.ts';
+import { COLLECTION_BYTES_DOUBLE, COLLECTION_CURSOR, createCollectionHeader } from './collection-header.ts';
 import {
   FIELD_LENGTH,
   FIELD_OFFSET,

@@ -20,14 +20,18 @@ import {
   addDouble,
   byteOffset,
   bytesOf,
-  clearWords,
   getDouble,
   getWord,
   setWord,
   type BorrowedBytes,
 } from '../memory/struct.ts';
 import { copyBytes } from '../util/bytes.ts';
-import { COLLECTION_BYTES_DOUBLE, COLLECTION_CURSOR, COLLECTION_HEADER_WORDS } from './collection-header.ts';
+import {
+  COLLECTION_BYTES_DOUBLE,
+  COLLECTION_CURSOR,
+  COLLECTION_HEADER_WORDS,
+  createCollectionHeader,
+} from './collection-header.ts';
 import { ENTRY_HASH, ENTRY_NEXT, HashTable } from './hash-table.ts';
 
 const MEMBER_LENGTH = 2;

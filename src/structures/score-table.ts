@@ -22,7 +22,6 @@ import {
   addDouble,
   byteOffset,
   bytesOf,
-  clearWords,
   getDouble,
   getWord,
   setDouble,
@@ -30,7 +29,7 @@ import {
   type BorrowedBytes,
 } from '../memory/struct.ts';
 import { copyBytes } from '../util/bytes.ts';
-import { COLLECTION_BYTES_DOUBLE } from './collection-header.ts';
+import { COLLECTION_BYTES_DOUBLE, createCollectionHeader } from './collection-header.ts';
 import { ENTRY_HASH, HashTable } from './hash-table.ts';
 import { ORDERED_TREE_HEADER_WORDS, OrderedTree } from './ordered-tree.ts';
 
@@ -66,14 +65,7 @@ export class ScoreTable {
   /** An empty table with room for so many members. */
   create(memberCount: number): Ref {
     const allocator = this.#allocator;
-    const header = allocator.allocate(ORDERED_TREE_HEADER_WORDS * 4);
-    clearWords(this.#arena, header, ORDERED_TREE_HEADER_WORDS);
-    try {
-      HashTable.initialize(allocator, header);
-    } catch (error) {
-      allocator.free(header);
-      throw error;
-    }
+    const header = createCollectionHeader(allocator, ORDERED_TREE_HEADER_WORDS);
     const table = this.#table.attach(header);
     try {
       this.#tree.attach(header).initialize();
