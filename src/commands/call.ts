@@ -102,8 +102,10 @@ export class Call {
 
   /** An int64 of at least `least`, rounded beyond 2^53. @throws error for everything else */
   integerFrom(index: number, least: number, error: ErrorReply): number {
-    const { request } = this;
-    const value = parseInt64(request.buffer, request.start(index), request.end(index));
+    const { buffer } = this.request;
+    const [start, end] = [this.request.start(index), this.request.end(index)];
+    const small = parseInteger(buffer, start, end);
+    const value = Number.isNaN(small) ? parseInt64(buffer, start, end) : small;
     if (value === undefined || value < least) throw error;
     return Number(value);
   }

@@ -4,7 +4,6 @@ import { NOTIFY_GENERIC, NOTIFY_SET } from '../keyspace/notify.ts';
 import type { LooseSet, MemberVisitor } from '../keyspace/set-values.ts';
 import type { Ref } from '../memory/arena.ts';
 import { ErrorReply } from '../protocol/error-reply.ts';
-import { parseInt64 } from '../util/numbers.ts';
 import type { Call } from './call.ts';
 import { SYNTAX_ERROR } from './errors.ts';
 

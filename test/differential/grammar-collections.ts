@@ -237,14 +237,6 @@ export const SORT_RULES: readonly CommandRule[] = [
     ),
   ),
   // Without an order only what has one of its own can be compared.
-  rule(
-    1,
-    'SORT',
-    listKey,
-    'BY',
-    'nosort',
-    maybe(0.5, 'LIMIT', index, index),
-    maybe(0.3, 'DESC'),
-  ),
+  rule(1, 'SORT', listKey, 'BY', 'nosort', maybe(0.5, 'LIMIT', index, index), maybe(0.3, 'DESC')),
   rule(2, 'SORT', sortable, 'ALPHA', maybe(0.5, 'LIMIT', count, count), 'STORE', listKey),
 ];
