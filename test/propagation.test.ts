@@ -5,11 +5,12 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { COLLECTION_STEPS, FIELD_EXPIRY_STEPS, type Step } from './support/collection-steps.ts';
 import { onEveryImplementation, startFor } from './support/implementations.ts';
 import { describeReply, type RespClient } from './support/resp-client.ts';
-
-/** A command, and the records that it adds. */
-type Step = readonly [command: string, ...records: string[]];
+import { infoField } from './support/server-info.ts';
+import type { ServerProcess } from './support/server-process.ts';
+import { waitUntil } from './support/wait-until.ts';
 
 /** DUMP of the string `v`, as every version since 7.0 reads it. */
 const PAYLOAD = Buffer.from('0001760a009108ceb219388ace', 'hex');
@@ -186,19 +187,26 @@ const STEPS: readonly Step[] = [
   ['FLUSHALL ASYNC', 'FLUSHALL ASYNC'],
 ];
 
+const BLOCKED = '{blocked} ';
+
 onEveryImplementation('write commands are logged as their effects', async (implementation, context) => {
   const server = await startFor(context, implementation, {
     args: ['--appendonly', 'yes', '--appendfsync', 'always', '--enable-debug-command', 'yes'],
   });
   const startMillis = Date.now();
   const client = await server.connect();
-  for (const [command] of STEPS) await run(client, command, startMillis);
+  const ownSteps = implementation.variant === undefined ? [] : FIELD_EXPIRY_STEPS;
+  const steps = [...STEPS, ...COLLECTION_STEPS, ...ownSteps];
+  for (const [command] of steps) {
+    if (command.startsWith(BLOCKED)) await runBlocked(server, client, command.slice(BLOCKED.length));
+    else await run(client, command, startMillis);
+  }
   client.close();
 
   const file = readFileSync(join(server.directory, 'appendonlydir', 'appendonly.aof.1.incr.aof'));
   assert.deepEqual(
     recordsOf(file).map((words) => describeRecord(words, startMillis)),
-    STEPS.flatMap(([, ...records]) => records),
+    steps.flatMap(([, ...records]) => records),
   );
 });
 
@@ -207,6 +215,15 @@ async function run(client: RespClient, command: string, startMillis: number): Pr
   const reply = await client.command(...words);
   const isError = reply.kind === 'scalar' && reply.tag === '-';
   assert.ok(!isError, `${command}: ${describeReply(reply)}`);
+}
+
+/** Another client sends the command; returns when it waits. It goes with the server. */
+async function runBlocked(server: ServerProcess, client: RespClient, command: string): Promise<void> {
+  const countBlocked = async () => Number(await infoField(client, 'blocked_clients'));
+  const countBefore = await countBlocked();
+  const other = await server.connect();
+  other.send(...command.split(' '));
+  await waitUntil(`${command} waits`, async () => (await countBlocked()) > countBefore);
 }
 
 function wordOf(text: string, startMillis: number): string | Buffer {
@@ -218,12 +235,18 @@ function wordOf(text: string, startMillis: number): string | Buffer {
   return String(time[1] === 'ms' ? millis : Math.floor(millis / 1000));
 }
 
-/** Our own SELECT is in lower case, to tell it from one of Redis: aof-writer-encoder.ts. */
+/**
+ * Our own SELECT is in lower case, to tell it from one of Redis: aof-writer-encoder.ts. Redis writes the sides
+ * of an LMOVE in lower case when it has served a client that waited.
+ */
 function describeRecord(words: readonly Buffer[], startMillis: number): string {
   return words
     .map((word) => describeWord(word, startMillis))
     .join(' ')
-    .replace(/^select /, 'SELECT ');
+    .replace(/^select /, 'SELECT ')
+    .replace(/^LMOVE .* (left|right) (left|right)$/, (text) =>
+      text.replaceAll(/ (left|right)\b/g, (side) => side.toUpperCase()),
+    );
 }
 
 /** As the steps say it: all times there are whole thousands of seconds after the start, give or take some. */
@@ -231,8 +254,11 @@ function describeWord(word: Buffer, startMillis: number): string {
   if (word.equals(PAYLOAD)) return '{payload}';
   if (word.length === 0) return '{empty}';
   const text = word.toString('latin1');
-  if (!/^\d{13}$/.test(text)) return text;
-  return `{ms+${Math.round((Number(text) - startMillis) / 1_000_000) * 1000}}`;
+  if (/^any\d$/.test(text)) return '{any}';
+  // The latter is the id of a stream entry.
+  const time = /^(1\d{12})(-0)?$/.exec(text);
+  if (time === null) return text;
+  return `{ms+${Math.round((Number(time[1]) - startMillis) / 1_000_000) * 1000}}${time[2] ?? ''}`;
 }
 
 /** The commands of an append-only file; lines with a `#` between them are remarks. */

@@ -387,9 +387,9 @@ function createSet(call: Call, memberIndex: number, score: number): Ref {
   );
 }
 
-/** Places are logged as the scores that they have got. */
+/** Places are logged as the scores that they have got; the name is in lower case, as Redis writes it. */
 function propagateScores(call: Call, first: number, scores: readonly number[]): void {
-  const args: (string | Uint8Array)[] = ['ZADD'];
+  const args: (string | Uint8Array)[] = ['zadd'];
   for (let index = 1; index < first; index++) args.push(call.bytes(index));
   for (const [i, score] of scores.entries()) args.push(String(score), call.bytes(first + i * 3 + 2));
   call.propagateAs(...args);

@@ -529,7 +529,7 @@ function popMembers(call: Call): void {
   if (count === size) {
     replyAllMembers(call, entry);
     database.delete(entry);
-    call.propagateAs(call.config.values['lazyfree-lazy-server-del'] ? 'UNLINK' : 'DEL', call.bytes(1));
+    call.propagateAs('DEL', call.bytes(1));
   } else if ((size - count) * KEPT_SHARE > count) {
     for (let i = 0; i < count; i++) popMember(call, entry);
   } else {

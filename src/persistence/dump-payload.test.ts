@@ -66,6 +66,20 @@ describe('DUMP payloads', () => {
     }
   });
 
+  test('of streams whose ids do not ascend, or are behind the last one, are of a bad format', () => {
+    const masterId = '00000000000000010000000000000000';
+    /** Two entries 1-0 and 1-`second`, a = b each; the last id is 1-`last`. */
+    const stream = (second: string, last: string) => {
+      const entry = (sequence: string) => `02010001${sequence}018162020401`;
+      const node = `280000000f000201000101018161020001${entry('00')}${entry(second)}ff`;
+      return Buffer.from(`0f0110${masterId}28${node}0201${last}00`, 'hex');
+    };
+    assert.equal(decode(seal(stream('01', '01'))).kind, 'value');
+    assert.equal(decode(seal(stream('01', '02'))).kind, 'value');
+    assert.equal(decode(seal(stream('01', '00'))).kind, 'bad-data-format');
+    assert.equal(decode(seal(stream('00', '01'))).kind, 'bad-data-format');
+  });
+
   test('with random bytes and a right checksum give a value or a refusal', (context) => {
     const seed = SeededRandom.newSeed();
     context.diagnostic(`seed ${seed}`);

@@ -191,6 +191,11 @@ const STREAM: RdbStream = {
         { name: Buffer.from('d'), seenMillis: 1, activeMillis: undefined, pending: [] },
       ],
     },
+    // RESTORE takes any number.
+    {
+      ...{ name: Buffer.from('lowest'), lastId: { millis: 5n, sequence: 0n }, entriesRead: -(2n ** 63n) },
+      ...{ pending: [], consumers: [] },
+    },
   ],
 };
 

@@ -262,9 +262,10 @@ function toUint64(tree: JsonTree): bigint {
   return parseUint64(tree instanceof JsonAtom ? tree.text : '');
 }
 
-/** -1: unknown. */
+/** -1: unknown. What RESTORE was given may be any other negative number. */
 function toEntriesRead(tree: JsonTree): bigint {
-  return tree instanceof JsonAtom && tree.text === '-1' ? -1n : BigInt.asIntN(64, toUint64(tree));
+  const text = tree instanceof JsonAtom ? tree.text : '';
+  return BigInt.asIntN(64, text.startsWith('-') ? -parseUint64(text.slice(1)) : parseUint64(text));
 }
 
 function parseUint64(text: string): bigint {

@@ -32,13 +32,17 @@ export type StreamVersion = 1 | 2 | 3;
 export function readStream(input: RdbInput, version: StreamVersion): RdbStream {
   const nodes: RdbStreamNode[] = [];
   const masterIds = new Set<string>();
+  let greatestId: StreamId | undefined;
   for (let left = input.readLength(); left > 0; left--) {
-    const node = readNode(input);
+    const { node, lastId } = readNode(input, greatestId);
     if (hasSeen(masterIds, node.masterId)) throw input.error('two nodes of a stream with one id');
     nodes.push(node);
+    greatestId = lastId;
   }
   const length = input.readLength();
   const lastId = readId(input);
+  if (!isAscending(greatestId, lastId) && !isSame(greatestId, lastId))
+    throw input.error('stream with entries behind its last id');
   const history = version >= 2 ? readHistory(input) : undefined;
   if (length > 0 && nodes.length === 0) throw input.error('stream without the entries that it counts');
   const groups = readGroups(input, version);
@@ -98,14 +102,18 @@ function readConsumer(input: RdbInput, version: StreamVersion, unowned: Set<stri
   return { name, seenMillis, activeMillis, pending };
 }
 
-function readNode(input: RdbInput): RdbStreamNode {
+/** A node and the id of its last entry; its entries come after `previousId`. */
+function readNode(
+  input: RdbInput,
+  previousId: StreamId | undefined,
+): { node: RdbStreamNode; lastId: StreamId | undefined } {
   const key = input.readString();
   if (key.length !== ID_BYTES) throw input.error('node of a stream without an id');
   const masterId = { millis: key.readBigUInt64BE(0), sequence: key.readBigUInt64BE(8) };
   const { offset } = input;
   const listpack = input.readString();
-  checkNodeListpack(listpack, offset);
-  return { masterId, listpack };
+  const node = { masterId, listpack };
+  return { node, lastId: checkNode(node, previousId, offset) };
 }
 
 function readId(input: RdbInput): StreamId {
@@ -114,6 +122,16 @@ function readId(input: RdbInput): StreamId {
 
 function readRawId(input: RdbInput): StreamId {
   return { millis: input.readUint64BE(), sequence: input.readUint64BE() };
+}
+
+/** Whether an id comes after the one before it, if there is one. */
+function isAscending(before: StreamId | undefined, id: StreamId): boolean {
+  if (before === undefined || id.millis > before.millis) return true;
+  return id.millis === before.millis && id.sequence > before.sequence;
+}
+
+function isSame(a: StreamId | undefined, b: StreamId): boolean {
+  return a !== undefined && a.millis === b.millis && a.sequence === b.sequence;
 }
 
 function idText(id: StreamId): string {
@@ -133,16 +151,28 @@ function hasSeenName(seen: Set<string>, name: Uint8Array): boolean {
 /**
  * Whether a node's listpack can be walked: its master entry (count, deleted count, number of fields, the
  * fields, 0), and entries of flags, id difference, [number of fields, fields and] values, number of elements.
+ * Redis leaves it at that (without `sanitize-dump-payload`); here the ids must ascend too, and no entry is
+ * without a field: no command makes such entries, and no file but a binary one could hold them.
+ *
+ * @returns the id of the last entry, deleted or not
  */
-function checkNodeListpack(listpack: Buffer, fileOffset: number): void {
-  const elements = decodeListpack(listpack, fileOffset);
+function checkNode(
+  { masterId, listpack }: RdbStreamNode,
+  previousId: StreamId | undefined,
+  fileOffset: number,
+): StreamId | undefined {
+  const elements = decodeListpack(
+    Buffer.from(listpack.buffer, listpack.byteOffset, listpack.byteLength),
+    fileOffset,
+  );
   let next = 0;
-  const takeInteger = (): number => {
+  const takeBigInt = (): bigint => {
     const element = elements[next++];
     const value = element === undefined ? undefined : parseInt64(element, 0, element.length);
     if (value === undefined) throw new RdbError('damaged node of a stream', fileOffset);
-    return Number(value);
+    return value;
   };
+  const takeInteger = (): number => Number(takeBigInt());
   const check = (isSound: boolean): void => {
     if (!isSound) throw new RdbError('damaged node of a stream', fileOffset);
   };
@@ -154,21 +184,27 @@ function checkNodeListpack(listpack: Buffer, fileOffset: number): void {
   const liveCount = takeInteger();
   const deletedCount = takeInteger();
   const masterFieldCount = takeInteger();
+  check(masterFieldCount > 0);
   skip(masterFieldCount);
   check(takeInteger() === 0);
 
   let liveLeft = liveCount;
   let deletedLeft = deletedCount;
+  let lastId = previousId;
   while (next < elements.length) {
     const start = next;
     const flags = takeInteger();
     if ((flags & ENTRY_DELETED) === 0) liveLeft--;
     else deletedLeft--;
-    takeInteger();
-    takeInteger();
+    const id = {
+      millis: BigInt.asUintN(64, masterId.millis + takeBigInt()),
+      sequence: BigInt.asUintN(64, masterId.sequence + takeBigInt()),
+    };
+    check(isAscending(lastId, id));
+    lastId = id;
     if ((flags & ENTRY_SAME_FIELDS) === 0) {
       const fieldCount = takeInteger();
-      check(fieldCount >= 0);
+      check(fieldCount > 0);
       skip(2 * fieldCount);
     } else {
       skip(masterFieldCount);
@@ -176,4 +212,5 @@ function checkNodeListpack(listpack: Buffer, fileOffset: number): void {
     check(takeInteger() === next - 1 - start);
   }
   check(liveLeft === 0 && deletedLeft === 0);
+  return lastId;
 }

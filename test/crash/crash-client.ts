@@ -11,15 +11,18 @@ import {
   type RespClient,
 } from '../support/resp-client.ts';
 import type { SeededRandom } from '../support/seeded-random.ts';
-import { COLLECTION_KINDS, CrashCollection, paddedValue } from './crash-collections.ts';
+import { COLLECTION_KINDS, CrashCollection, paddedValue, type CollectionShape } from './crash-collections.ts';
 
 const KINDS = ['string', 'incr', 'multi', ...COLLECTION_KINDS] as const;
 type Kind = (typeof KINDS)[number];
 
 /** Commands that it sends in one write. */
 const PIPELINE_MAX = 4;
-/** Elements of its collections: packed ones in some clients, tables and several nodes in others. */
-const WINDOW_SIZES = [20, 300];
+/** Packed encodings in some clients, tables and several nodes in others. */
+const SHAPES: readonly CollectionShape[] = [
+  { windowSize: 20, isPadded: false },
+  { windowSize: 300, isPadded: true },
+];
 
 interface Operation {
   readonly kind: Kind;
@@ -47,9 +50,9 @@ export class CrashClient {
   constructor(index: number, random: SeededRandom) {
     this.#name = `client${index}`;
     this.#random = random;
-    const windowSize = WINDOW_SIZES[index % WINDOW_SIZES.length]!;
+    const shape = SHAPES[index % SHAPES.length]!;
     this.#collections = new Map(
-      COLLECTION_KINDS.map((kind) => [kind, new CrashCollection(kind, this.#key(kind), windowSize)]),
+      COLLECTION_KINDS.map((kind) => [kind, new CrashCollection(kind, this.#key(kind), shape)]),
     );
   }
 

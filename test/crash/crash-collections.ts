@@ -9,7 +9,7 @@ import { describeReply, type Reply } from '../support/resp-client.ts';
 export const COLLECTION_KINDS = ['list', 'set', 'hash', 'zset', 'stream'] as const;
 export type CollectionKind = (typeof COLLECTION_KINDS)[number];
 
-/** One element at a moment: its number and the bytes that make it long. */
+/** One element at a moment: its number and its text, which begins with it. */
 interface Element {
   readonly number: number;
   readonly value: string;
@@ -63,23 +63,32 @@ const RULES: Record<CollectionKind, CollectionRules> = {
   },
 };
 
-/** @param windowSize how many elements it holds: few or many, which decides its encoding */
+/** What decides its encoding. */
+export interface CollectionShape {
+  /** How many elements it holds. */
+  readonly windowSize: number;
+  /** Whether these are long texts; or else they are integers. */
+  readonly isPadded: boolean;
+}
+
 export class CrashCollection {
   readonly #key: string;
   readonly #windowSize: number;
+  readonly #isPadded: boolean;
   readonly #rules: CollectionRules;
 
-  constructor(kind: CollectionKind, key: string, windowSize: number) {
+  constructor(kind: CollectionKind, key: string, { windowSize, isPadded }: CollectionShape) {
     this.#key = key;
     this.#windowSize = windowSize;
+    this.#isPadded = isPadded;
     this.#rules = RULES[kind];
   }
 
   /** The commands of a step, to be sent together; steps are counted from 1. */
   commandsOf(step: number): string[][] {
     const droppedNumber = step - this.#windowSize;
-    const dropped = droppedNumber > 0 ? elementOf(droppedNumber) : undefined;
-    const commands = this.#rules.step(this.#key, elementOf(step), dropped, this.#windowSize);
+    const dropped = droppedNumber > 0 ? this.#element(droppedNumber) : undefined;
+    const commands = this.#rules.step(this.#key, this.#element(step), dropped, this.#windowSize);
     return commands.length === 1 ? commands : [['MULTI'], ...commands, ['EXEC']];
   }
 
@@ -90,26 +99,28 @@ export class CrashCollection {
   /** How many steps made this collection; fails if no number of steps makes exactly this. */
   stepsThatMade(reply: Reply): number {
     const found = wordsIn(reply);
-    const values = found.filter((word) => word.includes(VALUE_MARK));
-    const steps = Math.max(0, ...values.map((value) => Number.parseInt(value, 10)));
+    // What begins with a number begins with that of its element.
+    const numbersFound = found
+      .map((word) => Number.parseInt(word, 10))
+      .filter((number) => !Number.isNaN(number));
+    const steps = Math.max(0, ...numbersFound);
     const oldest = Math.max(1, steps - this.#windowSize + 1);
     const numbers = Array.from({ length: steps - oldest + 1 }, (_, index) => oldest + index);
-    const expected = numbers.flatMap((number) => this.#rules.words(elementOf(number), this.#windowSize));
+    const expected = numbers.flatMap((number) => this.#rules.words(this.#element(number), this.#windowSize));
     assert.deepEqual(found.sort(), expected.sort(), `${this.#key} after ${steps} steps`);
     return steps;
+  }
+
+  #element(number: number): Element {
+    return { number, value: this.#isPadded ? paddedValue(number) : String(number) };
   }
 }
 
 const PADDING_BYTES_MAX = 300;
-const VALUE_MARK = ' .';
 
 /** Begins with its number; what follows makes files grow, encodings change and writes be torn. */
 export function paddedValue(number: number): string {
-  return `${number}${VALUE_MARK}${'.'.repeat((number * 37) % PADDING_BYTES_MAX)}`;
-}
-
-function elementOf(number: number): Element {
-  return { number, value: paddedValue(number) };
+  return `${number} ${'.'.repeat((number * 37) % PADDING_BYTES_MAX)}`;
 }
 
 /** A hash has as many fields as the window has places: each is used again. */

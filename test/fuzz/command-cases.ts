@@ -199,7 +199,7 @@ const HUGE_RULES: readonly CommandRule[] = [
 ];
 
 /** Half a gigabyte: together with what takes it away again. */
-const FAR_BIT_CHANCE = 0.002;
+const FAR_BIT_CHANCE = 0.001;
 const FAR_BITS: readonly (readonly Argument[])[] = [
   ['SETBIT', 'far', '4294967295', '1'],
   ['BITFIELD', 'far', 'SET', 'u8', '4294967288', '255'],

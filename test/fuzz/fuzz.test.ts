@@ -11,7 +11,7 @@ forEachTransport('broken frames and hostile clients do no harm', async ({ varian
 
   const { rounds, failures } = await runFuzz({
     seed,
-    durationMillis: 4_000,
+    durationMillis: 3_000,
     roundCount: 2,
     server: variant!,
   });
@@ -26,7 +26,7 @@ forEachTransport('commands of any kind, in any order, do no harm', async ({ vari
 
   const { rounds, failures } = await runCommandFuzz({
     seed,
-    durationMillis: 3_000,
+    durationMillis: 2_000,
     roundCount: 2,
     server: variant!,
   });
