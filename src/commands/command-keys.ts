@@ -19,6 +19,7 @@ export interface FoundKey {
  */
 const FINDERS: ReadonlyMap<string, (request: Request) => readonly FoundKey[]> = new Map([
   ['set', keyOfSet],
+  ['bitfield', keyOfBitField],
   ['sort', keysOfSort],
   ['sort_ro', keyOfReadOnlySort],
 ]);
@@ -130,6 +131,29 @@ function keyOfSet(request: Request): readonly FoundKey[] {
     }
   }
   return [{ index: 1, flags: ['OW', 'update'] }];
+}
+
+/** Arguments that the operations of BITFIELD have, and whether they write. */
+const BIT_FIELD_OPERATIONS: readonly (readonly [name: string, argumentCount: number, writes: boolean])[] = [
+  ['GET', 2, false],
+  ['OVERFLOW', 1, false],
+  ['SET', 3, true],
+  ['INCRBY', 3, true],
+];
+
+/** BITFIELD only reads while it only gets (Redis 7.0 db.c, bitfieldGetKeys); in doubt it writes. */
+function keyOfBitField(request: Request): readonly FoundKey[] {
+  let isReading = true;
+  for (let i = 2; i < request.count && isReading; i++) {
+    const operation = BIT_FIELD_OPERATIONS.find(
+      ([name, argumentCount]) =>
+        equalsIgnoreCase(request.buffer, request.start(i), request.end(i), name) &&
+        i + argumentCount < request.count,
+    );
+    isReading = operation !== undefined && !operation[2];
+    i += operation?.[1] ?? 0;
+  }
+  return [{ index: 1, flags: isReading ? ['RO', 'access'] : ['RW', 'access', 'update'] }];
 }
 
 /** Arguments that the options of SORT have. */

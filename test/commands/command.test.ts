@@ -123,6 +123,11 @@ behaviour('COMMAND GETKEYSANDFLAGS tells what each key is used for', [
       ['b', set(simple('OW'), simple('update'))],
     ],
   ],
+  ['COMMAND GETKEYSANDFLAGS BITFIELD a GET u8 1 OVERFLOW SAT', [['a', set(simple('RO'), simple('access'))]]],
+  [
+    'COMMAND GETKEYSANDFLAGS BITFIELD a GET u8 1 SET u8 1 1',
+    [['a', set(simple('RW'), simple('access'), simple('update'))]],
+  ],
   ['COMMAND GETKEYSANDFLAGS SET a b NX', [['a', set(simple('OW'), simple('update'))]]],
   ['COMMAND GETKEYSANDFLAGS SET a b NX get', [['a', set(simple('RW'), simple('access'), simple('update'))]]],
   ['COMMAND GETKEYSANDFLAGS SET GET GET', [['GET', set(simple('OW'), simple('update'))]]],
