@@ -371,6 +371,8 @@ function isSetWithLife(words: readonly Argument[]): boolean {
 export function isComparable(command: readonly Buffer[]): boolean {
   const [name = '', subcommand = '', ...rest] = command.map((word) => word.toString('latin1').toUpperCase());
   if (name === 'COMMAND' && subcommand === '') return false;
+  // An id made from the clock.
+  if (name === 'XADD' && rest.includes('*')) return false;
   if (name === 'COMMAND' && rest.length === 0) return !['COUNT', 'LIST', 'DOCS', 'INFO'].includes(subcommand);
   const isListing = `${name} ${subcommand}` === 'CONFIG GET' || `${name} ${subcommand}` === 'COMMAND LIST';
   return !(isListing && rest.some((word) => word.startsWith('*')));
