@@ -67,7 +67,7 @@ export interface BehaviourOptions {
 export function behaviour(name: string, steps: readonly Step[], options: BehaviourOptions = {}): void {
   const { protocols = [2, 3], args = [], isUnlogged = false, since } = options;
   for (const implementation of IMPLEMENTATIONS) {
-    for (const protocol of implementation.isMixture ? protocols.slice(0, 1) : protocols) {
+    for (const protocol of implementation.takesBothProtocols ? protocols : protocols.slice(0, 1)) {
       const isOurs = implementation.variant !== undefined;
       const skip = since !== undefined && !isOurs ? `came with Redis ${since}` : implementation.skip;
       test(`${name} [${implementation.name}, RESP${protocol}]`, { skip }, async () => {

@@ -38,6 +38,11 @@ export interface Implementation {
    * leave it out.
    */
   readonly isMixture: boolean;
+  /**
+   * The others run behaviour scripts over RESP2 only: what encodes the replies is the same on every transport,
+   * and is tested with RESP3 on one of ours in each mode.
+   */
+  readonly takesBothProtocols: boolean;
   /** Each client takes a thread, and the memory that goes with one. */
   readonly isThreadPerClient: boolean;
   start(options?: StartOptions): Promise<ServerProcess>;
@@ -49,11 +54,13 @@ function ourServer(
   mode: Variant['mode'],
   { args = [], isMixture = false }: { readonly args?: readonly string[]; readonly isMixture?: boolean } = {},
 ): Implementation {
+  const noEpoll = epollUnavailableReason() ?? false;
   return {
     name,
     variant: { io, mode, args },
-    skip: io === 'epoll' ? (epollUnavailableReason() ?? false) : false,
+    skip: io === 'epoll' ? noEpoll : false,
     isMixture,
+    takesBothProtocols: !isMixture && (io === 'epoll' || noEpoll !== false),
     isThreadPerClient: mode === 'threaded' && !args.includes('--threads'),
     start: (options) => startServer({ io, mode, ...options, args: [...args, ...(options?.args ?? [])] }),
   };
@@ -71,6 +78,7 @@ export const IMPLEMENTATIONS: readonly Implementation[] = [
     variant: undefined,
     skip: redisSkipReason(),
     isMixture: false,
+    takesBothProtocols: true,
     isThreadPerClient: false,
     start: (options) => startRedis(options?.args, options?.unixSocket),
   },
