@@ -24,6 +24,9 @@ const FINDERS: ReadonlyMap<string, (request: Request) => readonly FoundKey[]> = 
   ['sort_ro', keyOfReadOnlySort],
 ]);
 
+/** Commands whose keys behind a keyword (STORE, STOREDIST) may be missing (Redis 7.0 db.c, georadiusGetKeys). */
+const OPTIONAL_KEYS: ReadonlySet<string> = new Set(['georadius', 'georadiusbymember']);
+
 /** Whether the command can have keys at all. */
 export function hasKeys({ keySpecs = [] }: Command): boolean {
   return keySpecs.some(isOfKeys);
@@ -39,6 +42,7 @@ export function findKeys(command: Command, request: Request): readonly FoundKey[
   const found: FoundKey[] = [];
   for (const spec of keySpecs.filter(isOfKeys)) {
     const range = rangeOf(spec, request);
+    if (range === undefined && OPTIONAL_KEYS.has(command.name)) continue;
     if (range === undefined) return [];
     for (let index = range.first; index <= range.last; index += range.step) {
       found.push({ index, flags: spec.flags });

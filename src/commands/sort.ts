@@ -168,6 +168,7 @@ function sortKey(call: Call, options: SortOptions): void {
   const entry = call.lookupRead(1);
   const type = entry === 0 ? TYPE_LIST : call.database.typeOf(entry);
   if (type !== TYPE_LIST && type !== TYPE_SET && type !== TYPE_SORTED_SET) throw WRONG_TYPE;
+  if (type === TYPE_SORTED_SET) call.keyspace.sortedSets.expand(call.database, entry);
   if (options.isUnsorted && type === TYPE_SET && options.storeIndex !== 0) {
     // A set has no order: what is stored shall not depend on chance.
     options.isUnsorted = false;

@@ -441,6 +441,18 @@ export class SortedSetValues implements ValueKind {
     return this.#packs.byteLength(pack) + memberLength + PACKED_SCORE_BYTES_MAX <= LISTPACK_BYTES_MAX;
   }
 
+  /**
+   * Gives a set its large form. Redis does so with each set that SORT reads (Redis 7.0 sort.c,
+   * sortCommandGeneric), and OBJECT ENCODING shows it.
+   */
+  expand(database: Database, entry: Ref): void {
+    if (database.encodingOf(entry) !== ENCODING_LISTPACK) return;
+    database.willChange(entry);
+    const pack = database.valueOf(entry);
+    database.setValue(entry, ENCODING_SKIPLIST, this.#tableOf(pack, this.#packs.count(pack)));
+    this.#keyspace.allocator.free(pack);
+  }
+
   /** A table of a listpack's members, with room for so many. */
   #tableOf(pack: Ref, count: number): Ref {
     const header = this.#tables.create(count);

@@ -123,6 +123,8 @@ behaviour('COMMAND GETKEYSANDFLAGS tells what each key is used for', [
       ['b', set(simple('OW'), simple('update'))],
     ],
   ],
+  ['COMMAND GETKEYS GEORADIUS a 1 2 3 km', ['a']],
+  ['COMMAND GETKEYS GEORADIUSBYMEMBER a m 3 km STORE b', ['a', 'b']],
   ['COMMAND GETKEYSANDFLAGS BITFIELD a GET u8 1 OVERFLOW SAT', [['a', set(simple('RO'), simple('access'))]]],
   [
     'COMMAND GETKEYSANDFLAGS BITFIELD a GET u8 1 SET u8 1 1',

@@ -218,3 +218,15 @@ behaviour('a transaction notices the key that SORT has stored to', [
   ['LLEN d', simple('QUEUED')],
   ['EXEC', { special: 'null', matches: (reply) => reply.kind === 'null' }],
 ]);
+
+behaviour(
+  'SORT gives a sorted set its large form',
+  [
+    ['ZADD z 1 a 2 b', 2],
+    ['OBJECT ENCODING z', 'listpack'],
+    ['SORT_RO z ALPHA DESC', ['b', 'a']],
+    ['OBJECT ENCODING z', 'skiplist'],
+    ['ZRANGE z 0 -1 WITHSCORES', ['a', '1', 'b', '2']],
+  ],
+  { protocols: [2] },
+);

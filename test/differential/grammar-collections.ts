@@ -1,7 +1,7 @@
 /** Commands on lists, sets, hashes and sorted sets, and SORT over all of them. */
 import type { Argument } from '../support/resp-client.ts';
 import type { SeededRandom } from '../support/seeded-random.ts';
-import { maybe, oneOf, rule, several, type CommandRule } from './rule.ts';
+import { maybe, oneOf, rule, several, type CommandRule, type Part } from './rule.ts';
 import {
   float,
   hashKey,
@@ -212,31 +212,29 @@ export const SORTED_SET_RULES: readonly CommandRule[] = [
   ),
 ];
 
-/** No sorted sets: Redis gives those another encoding as it sorts them (docs/differences.md). */
-const sortable = oneOf([listKey], [setKey]);
+const sortable = oneOf([listKey], [setKey], [sortedSetKey]);
 
-export const SORT_RULES: readonly CommandRule[] = [
-  rule(
+const sortOptions = (...others: Part[][]) =>
+  several(
     3,
-    oneOf(['SORT'], ['SORT_RO']),
-    sortable,
-    several(
-      3,
-      maybe(
-        0.6,
-        oneOf(
-          ['ALPHA'],
-          ['ALPHA'],
-          ['DESC'],
-          ['ASC'],
-          ['LIMIT', index, index],
-          ['GET', oneOf(['#'], ['k*'], ['h*->n'], ['nothing*'], ['k0'])],
-          ['BY', oneOf(['k*'], ['h*->n'], ['nothing*'])],
-        ),
+    maybe(
+      0.6,
+      oneOf(
+        ['ALPHA'],
+        ['ALPHA'],
+        ['DESC'],
+        ['ASC'],
+        ['LIMIT', index, index],
+        ['GET', oneOf(['#'], ['k*'], ['h*->n'], ['nothing*'], ['k0'])],
+        ...others,
       ),
     ),
-  ),
-  // Without an order only what has one of its own can be compared.
+  );
+
+export const SORT_RULES: readonly CommandRule[] = [
+  rule(2, oneOf(['SORT'], ['SORT_RO']), sortable, sortOptions()),
+  // Elements of the same weight come in the order in which they were: that of a list, not of a table.
+  rule(2, oneOf(['SORT'], ['SORT_RO']), listKey, sortOptions(['BY', oneOf(['k*'], ['h*->n'], ['nothing*'])])),
   rule(1, 'SORT', listKey, 'BY', 'nosort', maybe(0.5, 'LIMIT', index, index), maybe(0.3, 'DESC')),
   rule(2, 'SORT', sortable, 'ALPHA', maybe(0.5, 'LIMIT', count, count), 'STORE', listKey),
 ];
