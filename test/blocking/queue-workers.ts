@@ -20,6 +20,8 @@ const KEYS_PER_WORKER = 5;
 /** Ends a worker. */
 const END = 'end';
 const PUSH_BATCH_MAX = 4;
+/** A worker waits from the start, while others connect: a thread each takes its time. */
+const WAIT_MILLIS_MAX = 600_000;
 
 interface Received {
   readonly key: string;
@@ -76,7 +78,8 @@ async function work(client: RespClient, index: number, keys: readonly string[]):
     ['BLMPOP', 0, all.length, ...all, 'LEFT'],
   ];
   for (;;) {
-    const reply = await client.command(...forms[received.length % forms.length]!);
+    client.send(...forms[received.length % forms.length]!);
+    const reply = await client.readReply(WAIT_MILLIS_MAX);
     const [key = '', element = ''] = flatTexts(describeReply(reply));
     if (element === END) return received;
     received.push({ key, element });
