@@ -4,11 +4,11 @@ import { Redis } from 'ioredis';
 import { runIfMain } from './run.ts';
 
 export async function chat(url: string, print: (line: string) => void): Promise<void> {
-  const alice = new Redis(url);
-  const bob = new Redis(url);
-  const moderator = new Redis(url);
-  const speaker = new Redis(url);
+  // Connected before it subscribes: what ioredis asks first, a subscriber may not ask any more.
+  const clients = Array.from({ length: 4 }, () => new Redis(url, { lazyConnect: true }));
+  const [alice, bob, moderator, speaker] = clients as [Redis, Redis, Redis, Redis];
   try {
+    for (const client of clients) await client.connect();
     const heard = { alice: [] as string[], bob: [] as string[], moderator: [] as string[] };
     alice.on('message', (room: string, text: string) => heard.alice.push(`${room}: ${text}`));
     bob.on('message', (room: string, text: string) => heard.bob.push(`${room}: ${text}`));
@@ -32,7 +32,7 @@ export async function chat(url: string, print: (line: string) => void): Promise<
     }
     for (const [name, messages] of Object.entries(heard)) print(`${name} heard ${messages.join(' | ')}`);
   } finally {
-    for (const client of [alice, bob, moderator, speaker]) client.disconnect();
+    for (const client of clients) client.disconnect();
   }
 }
 
