@@ -24,7 +24,9 @@ const FINDERS: ReadonlyMap<string, (request: Request) => readonly FoundKey[]> = 
   ['sort_ro', keyOfReadOnlySort],
 ]);
 
-/** Commands whose keys behind a keyword (STORE, STOREDIST) may be missing (Redis 7.0 db.c, georadiusGetKeys). */
+/**
+ * Commands whose keys behind a keyword (STORE, STOREDIST) may be missing (Redis 7.0 db.c, georadiusGetKeys).
+ */
 const OPTIONAL_KEYS: ReadonlySet<string> = new Set(['georadius', 'georadiusbymember']);
 
 /** Whether the command can have keys at all. */
