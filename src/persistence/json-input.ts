@@ -53,6 +53,8 @@ export const OPEN_OBJECT = 0x7b;
 export const CLOSE_OBJECT = 0x7d;
 const BACKSLASH = 0x5c;
 const LOWER_U = 0x75;
+const ZERO = 0x30;
+const HEX_DIGITS = '0123456789abcdef';
 
 /* What a byte of a string is. */
 const PLAIN = 0;
@@ -321,6 +323,13 @@ export class JsonInput {
       }
       const letter = source[at++]!;
       if (letter === LOWER_U) {
+        // Nearly all of them are control characters, of which a value may have millions.
+        const control = this.#controlCharacter(at, end);
+        if (control >= 0) {
+          result[length++] = control;
+          at += 4;
+          continue;
+        }
         const { text, next } = this.#unescapeCharacter(at, end);
         length += result.write(text, length);
         at = next;
@@ -331,6 +340,16 @@ export class JsonInput {
       result[length++] = meaning;
     }
     return result.subarray(0, length);
+  }
+
+  /** The character below 32 that four digits from `at` on name, or −1 if they name another. */
+  #controlCharacter(at: number, end: number): number {
+    const source = this.#buffer;
+    if (at + 4 > end || source[at] !== ZERO || source[at + 1] !== ZERO) return -1;
+    const sixteens = source[at + 2]! - ZERO;
+    if (sixteens < 0 || sixteens > 1) return -1;
+    const ones = HEX_DIGITS.indexOf(String.fromCharCode(source[at + 3]! | 0x20));
+    return ones < 0 ? -1 : sixteens * 16 + ones;
   }
 
   /** What stands behind `\u`, and the second half of a pair if this is the first. */

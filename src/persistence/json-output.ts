@@ -1,6 +1,6 @@
 /**
- * JSON text on its way into a file. Bytes stand in it as a string if they are UTF-8, and otherwise as
- * `{"base64":"…"}`.
+ * JSON text on its way into a file. Bytes stand in it as a string if they are UTF-8 and that does not cost
+ * too much, and otherwise as `{"base64":"…"}`.
  */
 import { isUtf8 } from 'node:buffer';
 import { ChunkOutput } from './chunk-output.ts';
@@ -16,6 +16,15 @@ const ESCAPES: readonly (string | undefined)[] = Array.from({ length: 256 }, (_,
 /** Base64 is made in pieces of this size: a multiple of three, so that only the last one is padded. */
 const BASE64_PIECE_BYTES = 510;
 
+/**
+ * Text that would grow by more than this share when it is escaped is not read by anybody: with `\u0000` for
+ * each byte a bitmap would make the file six times as large. Short strings stay text whatever is in them.
+ */
+const ESCAPES_SHARE_MAX = 1 / 2;
+const ESCAPES_BYTES_MIN = 64;
+/** By how much a byte grows. */
+const ESCAPE_BYTES = Uint8Array.from(ESCAPES, (escape) => (escape === undefined ? 0 : escape.length - 1));
+
 function escapeOf(byte: number): string | undefined {
   if (byte >= SPACE && byte !== QUOTE && byte !== BACKSLASH) return undefined;
   return JSON.stringify(String.fromCharCode(byte)).slice(1, -1);
@@ -25,13 +34,16 @@ function escapeOf(byte: number): string | undefined {
 export type TextForm = 'plain' | 'escaped' | 'binary';
 
 export function textFormOf(bytes: Uint8Array, start: number, end: number): TextForm {
-  let form: TextForm = 'plain';
+  let escapesBytes = 0;
+  let isAscii = true;
   for (let i = start; i < end; i++) {
     const byte = bytes[i]!;
-    if (byte >= ASCII_END) return isUtf8(bytes.subarray(start, end)) ? 'escaped' : 'binary';
-    if (byte < SPACE || byte === QUOTE || byte === BACKSLASH) form = 'escaped';
+    escapesBytes += ESCAPE_BYTES[byte]!;
+    if (byte >= ASCII_END) isAscii = false;
   }
-  return form;
+  if (escapesBytes > ESCAPES_BYTES_MIN && escapesBytes > (end - start) * ESCAPES_SHARE_MAX) return 'binary';
+  if (isAscii) return escapesBytes === 0 ? 'plain' : 'escaped';
+  return isUtf8(bytes.subarray(start, end)) ? 'escaped' : 'binary';
 }
 
 export class JsonOutput extends ChunkOutput {

@@ -331,7 +331,7 @@ describe('JSON snapshots of our own', () => {
   });
 
   test('long strings come in parts, and text stays text wherever it is cut', () => {
-    const text = 'aä€😀"\n'.repeat(60_000);
+    const text = 'aä€😀 is a long word"\n'.repeat(30_000);
     const binary = Buffer.alloc(700_000, 0xff);
     const broken = Buffer.from([0xe2, 0x82]);
     const entries: Written[] = [
@@ -349,6 +349,20 @@ describe('JSON snapshots of our own', () => {
     const file = write(entries);
     assert.deepEqual(readEntries(file), entries.map(plainWritten));
     assert.equal(file.toString().match(/base64/g)?.length, 1 + 3 + 1);
+  });
+
+  test('text of which much would have to be escaped is written in base64, unless it is short', () => {
+    const values = [Buffer.alloc(600_000), Buffer.from('\n'.repeat(65)), Buffer.from('\n'.repeat(64))];
+    const entries = values.map((value, i) => ({
+      database: 0,
+      key: Buffer.from(`k${i}`),
+      value: string(value),
+    }));
+    const file = write(entries);
+    assert.deepEqual(readEntries(file), entries.map(plainWritten));
+    assert.ok(file.length < 600_000 * 1.5);
+    assert.match(file.toString(), /"k1":\{"base64":"CgoK/);
+    assert.match(file.toString(), /"k2":"\\n\\n/);
   });
 
   test('a string in pieces has as many bytes as announced', () => {
