@@ -193,7 +193,7 @@ export function meaningToTheLetter(store: LoadedStore, bytes: Buffer): string | 
     if (reply.kind !== 'aggregate') return undefined;
     records.push(reply.items.map((item) => (item.kind === 'scalar' ? item.bytes.toString('latin1') : '')));
   }
-  return decoder.rest().length === 0 ? stateAfterAll(store, records) : undefined;
+  return decoder.isInReply ? undefined : stateAfterAll(store, records);
 }
 
 function isBracketOrSelect([name = '']: readonly string[]): boolean {

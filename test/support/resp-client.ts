@@ -101,15 +101,25 @@ const QUOTE_ESCAPES: Record<number, string> = {
   0x09: '\\t',
 };
 
-/** Splits a byte stream into replies, however it is cut. */
+/** An aggregate whose items have not all come. */
+interface OpenAggregate {
+  readonly kind: 'open';
+  readonly tag: AggregateTag;
+  readonly count: number;
+  readonly items: Reply[];
+}
+
+/**
+ * Splits a byte stream into replies, however it is cut. What has been decoded of a partial reply is kept, so
+ * that a reply of a million items, which comes in many chunks, is read once.
+ */
 export class ReplyDecoder {
   #chunks: Buffer[] = [];
   #length = 0;
-  /**
-   * Fewest buffered bytes with which decoding can get further: keeps a reply of many chunks from being read
-   * again.
-   */
+  /** Fewest buffered bytes with which decoding can get further. */
   #lengthNeeded = 1;
+  /** The aggregates around the next item, the innermost last. */
+  readonly #open: OpenAggregate[] = [];
 
   push(chunk: Buffer): void {
     this.#chunks.push(chunk);
@@ -123,77 +133,90 @@ export class ReplyDecoder {
     const buffer = this.#chunks.length === 1 ? first : Buffer.concat(this.#chunks, this.#length);
     const cursor = { buffer, offset: 0, lengthNeeded: 0 };
 
-    const reply = decodeReply(cursor);
+    const reply = this.#decode(cursor);
 
-    if (reply === undefined) {
-      this.#chunks = [buffer];
-      this.#lengthNeeded = Math.max(cursor.lengthNeeded, buffer.length + 1);
-      return undefined;
-    }
     const rest = buffer.subarray(cursor.offset);
     this.#chunks = rest.length > 0 ? [rest] : [];
     this.#length = rest.length;
-    this.#lengthNeeded = 1;
+    this.#lengthNeeded =
+      reply === undefined ? Math.max(cursor.lengthNeeded - cursor.offset, rest.length + 1) : 1;
     return reply;
   }
 
-  /** Bytes received that do not form a whole reply yet. */
+  #decode(cursor: Cursor): Reply | undefined {
+    for (;;) {
+      const item = decodeItem(cursor);
+      if (item === undefined) return undefined;
+      if (item.kind === 'open' && item.count > 0) {
+        this.#open.push(item);
+        continue;
+      }
+      let reply: Reply = item.kind === 'open' ? aggregateOf(item) : item;
+      let around = this.#open.at(-1);
+      while (around !== undefined) {
+        around.items.push(reply);
+        if (around.items.length < around.count) break;
+        reply = aggregateOf(around);
+        this.#open.pop();
+        around = this.#open.at(-1);
+      }
+      if (around === undefined) return reply;
+    }
+  }
+
+  /** Bytes received that do not form a whole item yet. */
   rest(): Buffer {
     return Buffer.concat(this.#chunks, this.#length);
   }
+
+  /** Something has come of a reply that is not complete. */
+  get isInReply(): boolean {
+    return this.#length > 0 || this.#open.length > 0;
+  }
+}
+
+function aggregateOf({ tag, items }: OpenAggregate): Reply {
+  return { kind: 'aggregate', tag, items };
 }
 
 interface Cursor {
   readonly buffer: Buffer;
+  /** Behind the last complete item. */
   offset: number;
   lengthNeeded: number;
 }
 
-function decodeReply(cursor: Cursor): Reply | undefined {
-  const line = takeLine(cursor);
-  if (line === undefined) return undefined;
+/** A scalar, or the head of an aggregate. The cursor moves only when all of it is there. */
+function decodeItem(cursor: Cursor): Exclude<Reply, { kind: 'aggregate' }> | OpenAggregate | undefined {
+  const { buffer, offset } = cursor;
+  const lineEnd = buffer.indexOf(CRLF, offset);
+  if (lineEnd === -1) return undefined;
+  const line = buffer.subarray(offset, lineEnd);
+  const next = lineEnd + 2;
   const tag = String.fromCharCode(line[0] ?? 0);
   const bytes = line.subarray(1);
 
-  if (tag === '_') return { kind: 'null', tag };
-  if (LINE_TAGS.includes(tag)) return { kind: 'scalar', tag: tag as ScalarTag, bytes };
-  const length = Number(bytes.toString('latin1'));
-  if ((tag === '$' || tag === '*') && length === -1) return { kind: 'null', tag };
-  if (!Number.isInteger(length) || length < 0) throw new Error(`not RESP: ${quoteBytes(line)}`);
-  if (BLOB_TAGS.includes(tag)) return decodeBlob(cursor, tag as ScalarTag, length);
-  if (AGGREGATE_TAGS.includes(tag)) return decodeAggregate(cursor, tag as AggregateTag, length);
-  throw new Error(`not RESP: ${quoteBytes(line)}`);
-}
-
-function decodeBlob(cursor: Cursor, tag: ScalarTag, length: number): Reply | undefined {
-  const end = cursor.offset + length;
-  if (cursor.buffer.length < end + 2) {
-    cursor.lengthNeeded = end + 2;
-    return undefined;
+  const isLine = tag === '_' || LINE_TAGS.includes(tag);
+  const length = isLine ? 0 : Number(bytes.toString('latin1'));
+  const isNull = tag === '_' || ((tag === '$' || tag === '*') && length === -1);
+  if (!isLine && !isNull && (!Number.isInteger(length) || length < 0))
+    throw new Error(`not RESP: ${quoteBytes(line)}`);
+  if (BLOB_TAGS.includes(tag) && !isNull) {
+    const end = next + length;
+    if (buffer.length < end + 2) {
+      cursor.lengthNeeded = end + 2;
+      return undefined;
+    }
+    if (buffer[end] !== CARRIAGE_RETURN) throw new Error('not RESP: blob without a line end');
+    cursor.offset = end + 2;
+    return { kind: 'scalar', tag: tag as ScalarTag, bytes: buffer.subarray(next, end) };
   }
-  if (cursor.buffer[end] !== CARRIAGE_RETURN) throw new Error('not RESP: blob without a line end');
-  const bytes = cursor.buffer.subarray(cursor.offset, end);
-  cursor.offset = end + 2;
-  return { kind: 'scalar', tag, bytes };
-}
-
-function decodeAggregate(cursor: Cursor, tag: AggregateTag, length: number): Reply | undefined {
+  cursor.offset = next;
+  if (isNull) return { kind: 'null', tag: tag as '_' | '$' | '*' };
+  if (isLine) return { kind: 'scalar', tag: tag as ScalarTag, bytes };
+  if (!AGGREGATE_TAGS.includes(tag)) throw new Error(`not RESP: ${quoteBytes(line)}`);
   const count = tag === '%' || tag === '|' ? length * 2 : length;
-  const items: Reply[] = [];
-  while (items.length < count) {
-    const item = decodeReply(cursor);
-    if (item === undefined) return undefined;
-    items.push(item);
-  }
-  return { kind: 'aggregate', tag, items };
-}
-
-function takeLine(cursor: Cursor): Buffer | undefined {
-  const end = cursor.buffer.indexOf(CRLF, cursor.offset);
-  if (end === -1) return undefined;
-  const line = cursor.buffer.subarray(cursor.offset, end);
-  cursor.offset = end + 2;
-  return line;
+  return { kind: 'open', tag: tag as AggregateTag, count, items: [] };
 }
 
 /** One connection. Replies come in the order of the commands; pushes are replies like any other. */
@@ -228,6 +251,11 @@ export class RespClient {
         resolve(new RespClient(socket));
       });
     });
+  }
+
+  /** A client over a connection that there is, as one over TLS. */
+  static over(socket: Socket): RespClient {
+    return new RespClient(socket);
   }
 
   /** True when the server has ended the connection and everything it sent before has been received. */
