@@ -6,6 +6,7 @@ import { parseArgs } from 'node:util';
 import { chooseGenerator, type LoadGenerator } from './load.ts';
 import { checkTargets, printCells, writeJson } from './report.ts';
 import { runCollections } from './scenarios/collections.ts';
+import { runEviction } from './scenarios/eviction.ts';
 import { runIdle } from './scenarios/idle.ts';
 import { runLoadScenario } from './scenarios/load.ts';
 import { runMemory } from './scenarios/memory.ts';
@@ -24,7 +25,7 @@ import {
 
 const HELP = `npm run bench -- [options]
 
-  --scenario NAME   throughput (default), memory, collections, load, idle, startup, save
+  --scenario NAME   throughput (default), memory, collections, load, idle, startup, save, eviction
   --servers LIST    of ${VARIANT_NAMES.join(', ')}; default epoll,node and redis when installed.
                     The same one twice shows the noise of the machine.
   --tests LIST      default get,set,incr; of ${TEST_NAMES.join(',')}
@@ -42,7 +43,16 @@ const HELP = `npm run bench -- [options]
   --quick           a smoke run of seconds: small numbers, one round; its figures mean little
   --help`;
 
-const SCENARIO_NAMES = ['throughput', 'memory', 'collections', 'load', 'idle', 'startup', 'save'] as const;
+const SCENARIO_NAMES = [
+  'throughput',
+  'memory',
+  'collections',
+  'load',
+  'idle',
+  'startup',
+  'save',
+  'eviction',
+] as const;
 type Scenario = (typeof SCENARIO_NAMES)[number];
 
 interface Options {
@@ -101,6 +111,13 @@ const SCENARIOS: Record<Scenario, (options: Options) => Promise<unknown>> = {
       keysCount: options.keysCount ?? (options.quick ? 100_000 : 5_000_000),
       roundsCount: options.roundsCount ?? (options.quick ? 1 : 3),
       requestsCount: options.quick ? 200_000 : 5_000_000,
+    }),
+  eviction: async ({ servers, keysCount, quick }) =>
+    runEviction({
+      servers: servers.filter((server) => server !== 'node'),
+      keysCount: keysCount ?? (quick ? 5000 : 50_000),
+      requestsCount: quick ? 40_000 : 400_000,
+      traceMillis: quick ? 1000 : 10_000,
     }),
   startup: async (options) => runStartup(options.servers, options.roundsCount ?? (options.quick ? 3 : 10)),
 };

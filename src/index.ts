@@ -17,6 +17,7 @@ import { Config } from './config/config.ts';
 import { DIRECTIVE_NAMES } from './config/directives.ts';
 import type { DirectiveName } from './config/directives.ts';
 import { Supervisor } from './servers/supervisor.ts';
+import { statusWorkerStarter } from './status/status-worker.ts';
 import { PROGRAM } from './version.ts';
 
 /** Any directive of redis.conf, by its name; several words as an array (`{ save: ['900', '1'] }`). */
@@ -25,9 +26,13 @@ export type ServerOptions = {
 };
 
 export interface Server {
-  /** The TCP port that was taken; 0 if the server listens on a Unix socket only. */
+  /** The TCP port that was taken; 0 if the server listens on a Unix socket or for TLS only. */
   readonly port: number;
-  /** What clients connect to: `redis://127.0.0.1:49152`, or `unix:///path`. */
+  /** The port for TLS, or 0. */
+  readonly tlsPort: number;
+  /**
+   * What clients connect to: `redis://127.0.0.1:49152`, else `rediss://127.0.0.1:6380`, or `unix:///path`.
+   */
   readonly url: string;
   /** Settles with 0 when the server has ended by itself (SHUTDOWN), with another number when it failed. */
   readonly ended: Promise<number>;
@@ -42,7 +47,7 @@ const FILE_OPTIONS = ['dir', 'dbfilename', 'save', 'appendonly'] as const;
 
 /**
  * Starts a server. Port 0 takes a free port (unlike in redis.conf, where it means no TCP at all: give
- * `unixsocket` and no `port` for that). Without a port a free one is taken.
+ * `unixsocket` or `tls-port` and no `port` for that). Without any of them a free port is taken.
  *
  * Nothing is saved by itself unless asked for, with `appendonly: true` or save points (`save: [900, 1]`); and
  * no file is touched unless `dir`, `dbfilename`, `save` or `appendonly` is given. What `dir` holds is loaded.
@@ -65,19 +70,26 @@ export async function createServer(options: ServerOptions = {}): Promise<Server>
   }
 
   const { unixsocket } = config.values;
-  const withTcp = options.port !== undefined || unixsocket === '';
+  const tlsPort = config.values['tls-port'];
+  const withTcp = options.port !== undefined || (unixsocket === '' && tlsPort === 0);
   if (!withTcp) config.assign('port', ['0']);
   const wantsFreePort = options.port === undefined || Number(options.port) === 0;
   const supervisor = await Supervisor.start({
     config,
     version: PROGRAM.version,
     port: withTcp && !wantsFreePort ? config.values.port : 0,
+    startStatusWorker: statusWorkerStarter(config),
   });
-  const host = config.values.bind[0]?.replace(/^-/, '') ?? '127.0.0.1';
+  const bound = config.values.bind[0]?.replace(/^-/, '') ?? '127.0.0.1';
+  const host = bound.includes(':') ? `[${bound}]` : bound;
   const { port } = supervisor;
+  let url = `unix://${unixsocket}`;
+  if (port !== 0) url = `redis://${host}:${port}`;
+  else if (tlsPort !== 0) url = `rediss://${host}:${tlsPort}`;
   return {
     port,
-    url: port === 0 ? `unix://${unixsocket}` : `redis://${host.includes(':') ? `[${host}]` : host}:${port}`,
+    tlsPort,
+    url,
     ended: supervisor.ended,
     close: () => supervisor.stop(),
   };

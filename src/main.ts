@@ -6,7 +6,7 @@
 import { startServingWorker } from './servers/serving-worker.ts';
 
 /** Runs that end without serving. */
-const ONLY_TELLS = /^(-h|--help|-v|--version|check-rdb|check-aof|convert|compare)$/;
+const ONLY_TELLS = /^(-h|--help|-v|--version|check-rdb|check-aof|convert|doctor|compare)$/;
 
 const args = process.argv.slice(2);
 const worker = ONLY_TELLS.test(args[0] ?? '') ? undefined : startServingWorker();

@@ -1,12 +1,21 @@
 /** The program: arguments → configuration → server, or one of the tools. */
+import { resolve } from 'node:path';
 import type { Worker } from 'node:worker_threads';
 import { banner, isToolName } from './config/help.ts';
 import { parseCommandLine } from './config/command-line.ts';
 import type { CommandLine } from './config/command-line.ts';
+import { userLineProblem } from './engine/acl/rule-list.ts';
 import { STOP_BY_SIGINT, STOP_BY_SIGTERM } from './engine/mailboxes.ts';
+import { removePidFile, writePidFile } from './pid-file.ts';
 import { StartError, Supervisor } from './servers/supervisor.ts';
+import { statusWorkerStarter } from './status/status-worker.ts';
+import { superviseBy } from './supervision.ts';
 import { Log } from './util/log.ts';
 import { PROGRAM } from './version.ts';
+
+const DAEMONIZE_REFUSED =
+  'daemonize yes: a Node process cannot detach itself once its threads run; have systemd start it ' +
+  '(Type=notify, with "supervised systemd"), or start it with "nohup redis-clone-ts … &"';
 
 /** @param worker the serving thread, already loading; ended here when there is nothing to serve */
 export async function runProgram(args: readonly string[], worker: Worker | undefined): Promise<void> {
@@ -16,7 +25,10 @@ export async function runProgram(args: readonly string[], worker: Worker | undef
     process.exitCode = await runTool(args[0], args.slice(1));
     return;
   }
-  const commandLine = parseCommandLine(args, process.env, { program: PROGRAM });
+  const commandLine = parseCommandLine(args, process.env, {
+    program: PROGRAM,
+    checkUser: userLineProblem,
+  });
   if (commandLine.action === 'error') {
     process.stderr.write(`${commandLine.text}\n`);
     process.exitCode = 1;
@@ -34,15 +46,22 @@ async function run(
 ): Promise<void> {
   const { values } = config;
   const log = new Log({ level: values.loglevel, file: values.logfile });
-  if (values.daemonize) {
-    process.stderr.write(
-      'daemonize yes: Node cannot detach itself; start it with systemd, or with "nohup redis-clone-ts … &"\n',
-    );
+  const supervision = superviseBy(values.supervised, process.env, (problem) => log.warning(problem));
+  const refusal = typeof supervision === 'string' ? supervision : undefined;
+  // Who is supervised stays in the foreground anyway, as in Redis.
+  if (refusal !== undefined || (values.daemonize && supervision === undefined)) {
+    process.stderr.write(`${refusal ?? DAEMONIZE_REFUSED}\n`);
     process.exitCode = 1;
     return;
   }
+  const tell = (state: string): void => {
+    if (typeof supervision === 'object') supervision.tell(state);
+  };
+  tell('STATUS=Redis is loading...\n');
   for (const warning of warnings) log.warning(warning);
 
+  // Relative to `dir`, which Redis has entered by then.
+  const pidFile = values.pidfile === '' ? undefined : resolve(values.dir, values.pidfile);
   let supervisor: Supervisor;
   try {
     supervisor = await Supervisor.start({
@@ -50,17 +69,30 @@ async function run(
       version: PROGRAM.version,
       port: values.port,
       worker,
-      onStarting: (requestStop) => stopOnSignals(requestStop, log),
+      startStatusWorker: statusWorkerStarter(config),
+      onStarting: (requestStop) => {
+        if (pidFile !== undefined) writePidFile(pidFile, (problem) => log.warning(problem));
+        stopOnSignals((reason) => {
+          tell('STOPPING=1\n');
+          requestStop(reason);
+        }, log);
+      },
     });
   } catch (error) {
+    if (pidFile !== undefined) removePidFile(pidFile);
     if (!(error instanceof StartError)) throw error;
     log.warning(error.message);
     process.exitCode = error.exitCode;
     return;
   }
   printReady(config, supervisor, log);
+  tell('STATUS=Ready to accept connections\nREADY=1\n');
 
   process.exitCode = await supervisor.ended;
+  if (pidFile !== undefined) {
+    log.notice('Removing the pid file.');
+    removePidFile(pidFile);
+  }
   log.warning(`${PROGRAM.name} is now ready to exit, bye bye...`);
   process.exit();
 }
@@ -72,9 +104,13 @@ function printReady(
 ): void {
   const { values } = config;
   if (values.logfile === '') {
-    process.stdout.write(banner({ ...PROGRAM, mode: values.mode, port, pid: process.pid }));
+    process.stdout.write(
+      banner({ ...PROGRAM, mode: values.mode, port: port || values['tls-port'], pid: process.pid }),
+    );
   }
   if (port !== 0) log.notice(`The server is now ready to accept connections on port ${port}`);
+  if (values['tls-port'] !== 0)
+    log.notice(`The server is now ready to accept TLS connections on port ${values['tls-port']}`);
   if (values.unixsocket !== '')
     log.notice(`The server is now ready to accept connections at ${values.unixsocket}`);
 }

@@ -1,4 +1,4 @@
-/** The subcommands of the command line: those that work on files, and the comparison. */
+/** The subcommands of the command line: those that work on files, the doctor, and the comparison. */
 import { readSync } from 'node:fs';
 import type { ToolName } from './config/help.ts';
 import { runCheckAof } from './persistence/check-aof.ts';
@@ -14,8 +14,12 @@ const TOOLS: Readonly<Record<ToolName, Tool>> = {
   'check-aof': runCheckAof,
   'check-rdb': runCheckRdb,
   convert: runConvert,
+  doctor: async (args, { write }) => {
+    // Loaded when needed only, as the next: the others work on files.
+    const { runDoctor } = await import('./doctor.ts');
+    return runDoctor(args, { write });
+  },
   compare: async (args, { write }) => {
-    // Loaded when needed only: the others work on files, and this one on servers.
     const { runCompare } = await import('./compare/compare.ts');
     return runCompare(args, { write, program: PROGRAM });
   },

@@ -74,6 +74,20 @@ for (const io of availableTransports()) {
       }
     });
 
+    test(
+      'a directory in use by another server of this process rejects, and is free after its end',
+      { skip: process.platform !== 'linux' },
+      async (context) => {
+        const directory = temporaryDirectory();
+        context.after(() => directory.remove());
+        const options = { port: 0, io, dir: directory.path, appendonly: true } as const;
+        const server = await createServer(options);
+        await assert.rejects(createServer(options), /in use by another server/);
+        await server.close();
+        await (await createServer(options)).close();
+      },
+    );
+
     test('two servers at once share nothing', async () => {
       const servers = await Promise.all([createServer({ port: 0, io }), createServer({ port: 0, io })]);
       const clients = await Promise.all(servers.map(({ port }) => RespClient.connect({ port })));

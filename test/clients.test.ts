@@ -57,6 +57,8 @@ describe('redis-cli', { skip: !hasRedisTools && 'redis-cli comes with redis-serv
 
 /** Requests of one run of redis-benchmark: enough to cross every buffer, few enough to end at once. */
 const REQUESTS = 2_000;
+/** Without a pipeline each is a turn of its own. */
+const REQUESTS_ONE_BY_ONE = 500;
 /** MSET sends ten values at a time. */
 const REQUESTS_OF_BIG_VALUES = 300;
 const BIG_VALUE_BYTES = 65_536;
@@ -203,8 +205,9 @@ function clientsFor({ isThreadPerClient }: Implementation, clients: number): num
 
 /** Every test of redis-benchmark ends with a line of CSV; an error reply would end it before. */
 async function benchmark(server: ServerProcess, options: BenchmarkOptions): Promise<void> {
-  const requests = options.valueBytes === BIG_VALUE_BYTES ? REQUESTS_OF_BIG_VALUES : REQUESTS;
   const { pipeline, clients, valueBytes } = options;
+  const small = pipeline === 1 ? REQUESTS_ONE_BY_ONE : REQUESTS;
+  const requests = valueBytes === BIG_VALUE_BYTES ? REQUESTS_OF_BIG_VALUES : small;
   const load = `-p ${server.port} -n ${requests} -P ${pipeline} -c ${clients} -d ${valueBytes}`;
   const args = [...load.split(' '), '-t', 'set,get,incr,mset', '--csv', '-r', '1000'];
   const { stdout, stderr } = await run('redis-benchmark', args);

@@ -1,18 +1,28 @@
 /** Every form of the command line, through the program itself. */
 import assert from 'node:assert/strict';
 import { spawn, type ChildProcess } from 'node:child_process';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, test, type TestContext } from 'node:test';
 import { freePort } from './support/free-port.ts';
 import { RespClient } from './support/resp-client.ts';
-import { MAIN_PATH } from './support/server-process.ts';
+import { MAIN_PATH, epollUnavailableReason } from './support/server-process.ts';
 import { temporaryDirectory } from './support/temporary-directory.ts';
 import { waitUntil } from './support/wait-until.ts';
 
 const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as {
   version: string;
 };
+
+/** Node has no Unix datagrams: prints what comes to the socket that is its argument. */
+const DATAGRAM_LISTENER = `
+import socket, sys
+path = sys.argv[1]
+listener = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+listener.bind('\\0' + path[1:] if path.startswith('@') else path)
+print('listening', flush=True)
+while True: print(listener.recv(4096).decode(), end='', flush=True)
+`;
 
 describe('ports', () => {
   for (const [form, argsFor] of [
@@ -73,6 +83,86 @@ describe('configuration', () => {
     assert.equal(await ask(server, port, 'CONFIG', 'GET', 'timeout'), '*["timeout", "9"]');
   });
 
+  test('the pid file is there while the server runs', async (context) => {
+    const port = await freePort();
+    const directory = temporaryDirectory();
+    context.after(() => directory.remove());
+    const file = join(directory.path, 'server.pid');
+    const server = launch(context, { args: ['--port', String(port), '--pidfile', file] });
+    assert.equal(await ask(server, port, 'CONFIG', 'GET', 'pidfile'), `*["pidfile", "${file}"]`);
+    assert.equal(readFileSync(file, 'utf8'), `${server.child.pid}\n`);
+    server.child.kill('SIGTERM');
+    assert.equal(await server.exitCode, 0);
+    assert.equal(existsSync(file), false);
+  });
+
+  const debian = '/etc/redis/redis.conf';
+  test(
+    "Debian's configuration starts the server as Debian's unit does",
+    { skip: existsSync(debian) ? false : `no ${debian}` },
+    async (context) => {
+      const port = await freePort();
+      const directory = temporaryDirectory();
+      context.after(() => directory.remove());
+      // As it is but for the directories, which belong to the user redis.
+      const text = readFileSync(debian, 'utf8').replace(
+        /\/(var\/lib|var\/log|run)\/redis(?=\/|$)/gm,
+        directory.path,
+      );
+      const file = writeConfig(context, text);
+      const args = [file, '--supervised', 'systemd', '--daemonize', 'no', '--port', String(port)];
+      const server = launch(context, { args });
+      assert.equal(await ask(server, port, 'CONFIG', 'GET', 'dir'), `*["dir", "${directory.path}"]`);
+      assert.equal(await ask(server, port, 'CONFIG', 'GET', 'dbfilename'), '*["dbfilename", "dump.rdb"]');
+    },
+  );
+
+  test(
+    'systemd is told when the server is ready; daemonize does not matter then',
+    {
+      skip:
+        epollUnavailableReason() ??
+        (existsSync('/usr/bin/python3') ? false : 'no Unix datagrams without python3'),
+    },
+    async (context) => {
+      const directory = temporaryDirectory();
+      context.after(() => directory.remove());
+      for (const path of [join(directory.path, 'notify'), `@redis-clone-ts-test-${process.pid}`]) {
+        const listener = spawn('python3', ['-c', DATAGRAM_LISTENER, path]);
+        context.after(() => listener.kill());
+        let heard = '';
+        listener.stdout.on('data', (chunk: Buffer) => (heard += chunk.toString()));
+        await waitUntil('it listens', () => heard.startsWith('listening\n'));
+        const port = await freePort();
+        const args = ['--port', String(port), '--supervised', 'systemd', '--daemonize', 'yes'];
+        const server = launch(context, { args, env: { NOTIFY_SOCKET: path } });
+        assert.equal(await ask(server, port, 'PING'), '+PONG');
+        await waitUntil('systemd knows', () => heard.includes('READY=1'));
+        server.child.kill('SIGTERM');
+        await waitUntil('systemd knows that it stops', () => heard.includes('STOPPING=1'));
+        assert.match(
+          heard,
+          /^listening\nSTATUS=Redis is loading\.\.\.\nSTATUS=Ready [^\n]*\nREADY=1\nSTOPPING=1\n/,
+        );
+      }
+    },
+  );
+
+  test('doctor looks at the machine and serves nothing', async (context) => {
+    const tool = launch(context, { args: ['doctor', '--maxclients', '1000000000'] });
+    const code = await new Promise((resolve) => tool.child.once('close', resolve));
+    assert.match(tool.output(), /^(OK {2}|WARN) {2}node /);
+    assert.match(tool.output(), /will hurt\.\n$/);
+    assert.equal(code, /^WARN/m.test(tool.output()) ? 1 : 0);
+  });
+
+  test('daemonize is refused with what to do instead', async (context) => {
+    const server = launch(context, { args: ['--daemonize', 'yes'] });
+    const code = await new Promise((resolve) => server.child.once('close', resolve));
+    assert.equal(code, 1);
+    assert.match(server.output(), /daemonize yes: .*systemd.*nohup redis-clone-ts/);
+  });
+
   test('CONFIG REWRITE keeps comments and what it does not know to be changed', async (context) => {
     const port = await freePort();
     const file = writeConfig(context, `# mine\nport ${port}\n# idle clients\ntimeout 7\n`);
@@ -82,6 +172,7 @@ describe('configuration', () => {
     const text = readFileSync(file, 'utf8');
     assert.match(text, /^# mine\nport \d+\n# idle clients\ntimeout 8\n/);
     assert.match(text, /^maxclients 77$/m);
+    assert.match(server.output(), /# CONFIG REWRITE executed with success\.\n/);
   });
 
   for (const [name, line, message] of [

@@ -6,10 +6,11 @@ import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
 import { pathToFileURL } from 'node:url';
 import { promisify } from 'node:util';
-import type { Browser, Page } from 'playwright-core';
+import type { Page } from 'playwright-core';
 import { type Comparison, SERVER_NAMES } from '../src/compare/figures.ts';
 import { reportHtml } from '../src/compare/report.ts';
-import { chromiumSkipReason, startChromium } from './support/chromium.ts';
+import { chromiumSkipReason } from './support/chromium.ts';
+import { keepPicture, overflowOnPhone, paintedColours, withPage } from './support/page.ts';
 import { sampleComparison } from './support/sample-comparison.ts';
 import { MAIN_PATH } from './support/server-process.ts';
 import { temporaryDirectory } from './support/temporary-directory.ts';
@@ -58,7 +59,7 @@ describe('a short run', () => {
   });
 
   test('its page draws every chart', { skip: chromiumSkipReason() }, async () => {
-    await withPage(pathToFileURL(htmlPath).href, 'light', async (page) => {
+    await withPage(pathToFileURL(htmlPath).href, { colorScheme: 'light' }, async (page) => {
       for (const id of CHART_IDS) assert.ok((await paintedServers(page, id)).length > 0, id);
     });
   });
@@ -82,15 +83,15 @@ describe('the page with all servers', { skip: chromiumSkipReason() }, () => {
 
   for (const scheme of ['light', 'dark'] as const) {
     test(`every chart shows every server, ${scheme}`, async () => {
-      await withPage(url, scheme, async (page) => {
+      await withPage(url, { colorScheme: scheme }, async (page) => {
         for (const id of CHART_IDS) assert.deepEqual(await paintedServers(page, id), SERVER_NAMES, id);
-        await keepPicture(page, scheme);
+        await keepPicture(page, `compare-${scheme}`);
       });
     });
   }
 
   test('a choice changes the charts and the table', async () => {
-    await withPage(url, 'light', async (page) => {
+    await withPage(url, { colorScheme: 'light' }, async (page) => {
       const before = await page.locator('#glance').innerText();
       const drawing = (id: string): Promise<string> =>
         page.locator(`#${id} canvas`).evaluate((canvas: { toDataURL(): string }) => canvas.toDataURL());
@@ -106,66 +107,14 @@ describe('the page with all servers', { skip: chromiumSkipReason() }, () => {
   });
 
   test('a narrow window shows everything without scrolling sideways', async () => {
-    await withPage(url, 'light', async (page) => {
-      await page.setViewportSize({ width: 390, height: 800 });
-      const overflow = await page.evaluate('document.documentElement.scrollWidth - innerWidth');
-      assert.ok(Number(overflow) <= 0, `${String(overflow)} pixels too wide`);
+    await withPage(url, { colorScheme: 'light' }, async (page) => {
+      const overflow = await overflowOnPhone(page);
+      assert.ok(overflow <= 0, `${overflow} pixels too wide`);
     });
   });
 });
 
-let browser: Promise<Browser> | undefined;
-after(async () => (await browser)?.close());
-
-/** Opens the page, and fails on whatever it complains about or asks the network for. */
-async function withPage(
-  url: string,
-  colorScheme: 'light' | 'dark',
-  use: (page: Page) => Promise<void>,
-): Promise<void> {
-  browser ??= startChromium();
-  const page = await (await browser).newPage({ colorScheme, viewport: { width: 1280, height: 900 } });
-  const complaints: string[] = [];
-  page.on('console', (message) => complaints.push(message.text()));
-  page.on('pageerror', (error) => complaints.push(error.message));
-  page.on('request', (request) => {
-    if (request.url() !== url) complaints.push(`asked for ${request.url()}`);
-  });
-  try {
-    await page.goto(url);
-    await use(page);
-    assert.deepEqual(complaints, []);
-  } finally {
-    await page.close();
-  }
-}
-
-/** For a person to look at, if they say where: SCREENSHOTS=directory. */
-async function keepPicture(page: Page, name: string): Promise<void> {
-  const folder = process.env['SCREENSHOTS'];
-  if (folder !== undefined)
-    await page.screenshot({ fullPage: true, path: join(folder, `compare-${name}.png`) });
-}
-
 /** The servers whose colour is somewhere in a chart. */
-async function paintedServers(page: Page, id: string): Promise<string[]> {
-  return page.evaluate<string[]>(`(() => {
-    const canvas = document.querySelector('#${id} canvas');
-    const pixelsOf = (width, height, paint) => {
-      const copy = document.createElement('canvas');
-      copy.width = width;
-      copy.height = height;
-      const context = copy.getContext('2d', { willReadFrequently: true });
-      paint(context);
-      return new Uint32Array(context.getImageData(0, 0, width, height).data.buffer);
-    };
-    const pixels = pixelsOf(canvas.width, canvas.height, (context) => context.drawImage(canvas, 0, 0));
-    return ${JSON.stringify(SERVER_NAMES)}.filter((server) => {
-      const [colour] = pixelsOf(1, 1, (context) => {
-        context.fillStyle = getComputedStyle(document.documentElement).getPropertyValue('--' + server).trim();
-        context.fillRect(0, 0, 1, 1);
-      });
-      return pixels.includes(colour);
-    });
-  })()`);
+function paintedServers(page: Page, id: string): Promise<string[]> {
+  return paintedColours(page, id, SERVER_NAMES);
 }

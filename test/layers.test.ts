@@ -12,7 +12,7 @@ const projectPath = fileURLToPath(new URL('../../', import.meta.url));
 // prettier-ignore
 const LAYERS = [
   'util', 'system', 'memory', 'structures', 'protocol', 'config', 'keyspace', 'commands', 'engine',
-  'persistence', 'replication', 'cluster', 'servers', 'compare',
+  'persistence', 'replication', 'cluster', 'servers', 'web', 'status', 'compare',
 ];
 
 interface Import {

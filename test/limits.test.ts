@@ -2,12 +2,23 @@
 import assert from 'node:assert/strict';
 import { networkInterfaces } from 'node:os';
 import { describe } from 'node:test';
-import { onEveryImplementation, onEveryMixtureToo, startFor } from './support/implementations.ts';
+import { onEveryImplementation, onEveryServer, sharedServer, startFor } from './support/implementations.ts';
+import { keepingConfiguration, type Settings } from './support/kept-configuration.ts';
 import { encodeCommand, RespClient, type Argument } from './support/resp-client.ts';
 import type { ServerProcess } from './support/server-process.ts';
 import { waitUntil } from './support/wait-until.ts';
 
 const MEGABYTE = 1024 * 1024;
+const WITH_PASSWORD = ['--requirepass', 'secret'];
+
+/** Runs a test on every server, which has these directives meanwhile. */
+function withSettings(
+  name: string,
+  settings: Settings,
+  body: (server: ServerProcess) => Promise<void>,
+): void {
+  onEveryServer(name, (server) => keepingConfiguration(server, settings, () => body(server)));
+}
 
 describe('connections', () => {
   onEveryImplementation('one more than maxclients is told so and closed', async (implementation, context) => {
@@ -41,11 +52,10 @@ describe('connections', () => {
 });
 
 describe('buffers', () => {
-  onEveryMixtureToo(
+  withSettings(
     'a client that does not read is cut at its output limit',
-    async (implementation, context) => {
-      const limit = ['--client-output-buffer-limit', 'normal 2mb 0 0'];
-      const server = await startFor(context, implementation, { args: limit });
+    { 'client-output-buffer-limit': 'normal 2mb 0 0' },
+    async (server) => {
       const control = await server.connect();
       assert.equal(await control.text('SET', 'big', Buffer.alloc(MEGABYTE, 'v')), '+OK');
 
@@ -61,11 +71,10 @@ describe('buffers', () => {
     },
   );
 
-  onEveryMixtureToo(
+  withSettings(
     'a client that reads gets more than the output limit in all',
-    async (implementation, context) => {
-      const limit = ['--client-output-buffer-limit', 'normal 8mb 0 0'];
-      const server = await startFor(context, implementation, { args: limit });
+    { 'client-output-buffer-limit': 'normal 8mb 0 0' },
+    async (server) => {
       const client = await server.connect();
       assert.equal(await client.text('SET', 'big', Buffer.alloc(MEGABYTE, 'v')), '+OK');
       for (let count = 0; count < 30; count += 1) {
@@ -76,11 +85,10 @@ describe('buffers', () => {
     },
   );
 
-  onEveryMixtureToo(
+  withSettings(
     'a command longer than the query buffer limit closes its client',
-    async (implementation, context) => {
-      const args = ['--client-query-buffer-limit', '1mb'];
-      const server = await startFor(context, implementation, { args });
+    { 'client-query-buffer-limit': '1mb' },
+    async (server) => {
       const client = await server.connect();
       const control = await server.connect();
 
@@ -94,10 +102,10 @@ describe('buffers', () => {
     },
   );
 
-  onEveryMixtureToo(
+  withSettings(
     'a bulk string above proto-max-bulk-len is a protocol error',
-    async (implementation, context) => {
-      const server = await startFor(context, implementation, { args: ['--proto-max-bulk-len', '1mb'] });
+    { 'proto-max-bulk-len': '1mb' },
+    async (server) => {
       const client = await server.connect();
       client.write(`*2\r\n$4\r\nECHO\r\n$${MEGABYTE + 1}\r\n`);
       assert.equal(
@@ -120,8 +128,8 @@ describe('buffers', () => {
 describe('requirepass', () => {
   onEveryImplementation(
     'nothing but AUTH, HELLO, QUIT and RESET before the password',
-    async (implementation, context) => {
-      const server = await startFor(context, implementation, { args: ['--requirepass', 'secret'] });
+    async (implementation) => {
+      const server = await sharedServer(implementation, WITH_PASSWORD);
       const client = await server.connect();
       assert.equal(await client.text('GET', 'k'), '-NOAUTH Authentication required.');
       assert.equal(
@@ -157,20 +165,17 @@ describe('requirepass', () => {
     ['more than 10 arguments', '*11\r\n', 'unauthenticated multibulk length'],
     ['more than 16 KB', '*2\r\n$4\r\nAUTH\r\n$16385\r\n', 'unauthenticated bulk length'],
   ] as const) {
-    onEveryImplementation(
-      `${name} before the password is a protocol error`,
-      async (implementation, context) => {
-        const server = await startFor(context, implementation, { args: ['--requirepass', 'secret'] });
-        const client = await server.connect();
-        client.write(input);
-        assert.equal((await client.readUntilClose()).toString(), `-ERR Protocol error: ${text}\r\n`);
-        client.close();
-      },
-    );
+    onEveryImplementation(`${name} before the password is a protocol error`, async (implementation) => {
+      const server = await sharedServer(implementation, WITH_PASSWORD);
+      const client = await server.connect();
+      client.write(input);
+      assert.equal((await client.readUntilClose()).toString(), `-ERR Protocol error: ${text}\r\n`);
+      client.close();
+    });
   }
 
-  onEveryImplementation('AUTH without a password set says so', async (implementation, context) => {
-    const server = await startFor(context, implementation);
+  onEveryImplementation('AUTH without a password set says so', async (implementation) => {
+    const server = await sharedServer(implementation);
     const client = await server.connect();
     assert.equal(
       await client.text('AUTH', 'x'),

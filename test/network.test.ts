@@ -109,16 +109,6 @@ describe('the end', () => {
     });
   }
 
-  onEveryImplementation('SHUTDOWN with a wrong option goes on serving', async (implementation, context) => {
-    const server = await startFor(context, implementation);
-    const client = await server.connect();
-    assert.equal(await client.text('SHUTDOWN', 'MAYBE'), '-ERR syntax error');
-    assert.equal(await client.text('SHUTDOWN', 'SAVE', 'NOSAVE'), '-ERR syntax error');
-    assert.equal(await client.text('SHUTDOWN', 'ABORT'), '-ERR No shutdown in progress.');
-    assert.equal(await client.text('PING'), '+PONG');
-    client.close();
-  });
-
   onEveryMixtureToo(
     'a client that resets its connection leaves nothing behind',
     async (implementation, context) => {

@@ -5,15 +5,24 @@
  * or a part of a path (`commands/string`). It exists because `node --test` takes a directory on Node 20 and a
  * glob on Node 22, each refusing the other.
  */
-import { existsSync, readdirSync } from 'node:fs';
-import { join, relative } from 'node:path';
+import { existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
+import { dirname, join, relative, sep } from 'node:path';
 import { run } from 'node:test';
 import { spec } from 'node:test/reporters';
 import { fileURLToPath } from 'node:url';
 
-/** Files at a time: whole-server tests start several processes each. */
-const CONCURRENCY = 2;
+/**
+ * Files at a time: one more than cores, for the tests of whole servers wait now and then; but each may have six
+ * of them, and those take memory.
+ */
+const CONCURRENCY = Math.min(availableParallelism() + 1, 4);
 const FILE_MILLIS_MAX = 15 * 60_000;
+
+/** Its files use the same servers, and starting those takes longer than most of the files. */
+const SHARING_FOLDER = join('test', 'commands');
+/** Processes that its files are dealt out to: enough that the others do not wait for the last of them. */
+const SHARING_PROCESSES = 4;
 
 const distPath = fileURLToPath(new URL('..', import.meta.url));
 
@@ -46,6 +55,32 @@ function filesMatching(name: string, files: readonly string[]): string[] {
   return matching;
 }
 
+/** What is run, each in a process: of the folder whose files share servers several files at a time. */
+function processFiles(files: readonly string[]): string[] {
+  const sharing = files.filter((path) => dirname(path) === SHARING_FOLDER);
+  const others = files.filter((path) => !sharing.includes(path));
+  // Whole servers take longest: what is short comes last, so that no core is idle in the end.
+  const [short, long] = [others.filter(isUnitTest), others.filter((path) => !isUnitTest(path))];
+  const hands = Array.from({ length: SHARING_PROCESSES }, (_, hand) =>
+    sharing.filter((_path, index) => index % SHARING_PROCESSES === hand),
+  );
+  return [...hands.flatMap(oneFile), ...long, ...short];
+}
+
+function isUnitTest(path: string): boolean {
+  return path.startsWith(`src${sep}`);
+}
+
+/** A file that has the tests of all of these. */
+function oneFile(files: readonly string[], index: number): readonly string[] {
+  if (files.length < 2) return files;
+  const path = join('test', 'together', `commands-${index + 1}.js`);
+  mkdirSync(join(distPath, dirname(path)), { recursive: true });
+  const imports = files.map((file) => `import '../../${file.replaceAll(sep, '/')}';\n`);
+  writeFileSync(join(distPath, path), imports.join(''));
+  return [path];
+}
+
 const all = testFiles();
 const names = process.argv.slice(2);
 const selected =
@@ -54,7 +89,7 @@ const selected =
     : all.filter((file) => names.some((name) => filesMatching(name, all).includes(file)));
 
 const stream = run({
-  files: selected.map((path) => relative(process.cwd(), join(distPath, path))),
+  files: processFiles(selected).map((path) => relative(process.cwd(), join(distPath, path))),
   concurrency: CONCURRENCY,
   timeout: FILE_MILLIS_MAX,
 });

@@ -390,7 +390,7 @@ function clientIdToKill({ request }: Call, index: number): bigint {
 }
 
 function existingUser(call: Call, index: number): string {
-  if (!call.services.server.hasUser(call.bytes(index))) {
+  if (!call.services.access.hasUser(call.text(index))) {
     throw new ErrorReply(`ERR No such user '${call.text(index)}'`);
   }
   return call.text(index);

@@ -37,20 +37,43 @@ export function hasKeys({ keySpecs = [] }: Command): boolean {
 /** The keys in the order of the specs; none where the arguments do not fit them. */
 export function findKeys(command: Command, request: Request): readonly FoundKey[] {
   const { keySpecs = [] } = command;
-  const find = FINDERS.get(command.name);
+  const name = command.originalName ?? command.name;
+  const find = FINDERS.get(name);
   if (find !== undefined) return find(request);
   if (keySpecs.some(({ flags }) => flags.includes('variable_flags'))) return [];
 
   const found: FoundKey[] = [];
   for (const spec of keySpecs.filter(isOfKeys)) {
     const range = rangeOf(spec, request);
-    if (range === undefined && OPTIONAL_KEYS.has(command.name)) continue;
-    if (range === undefined) return [];
+    if (range === undefined && OPTIONAL_KEYS.has(name)) continue;
+    if (range === undefined) return findCountedKeys(keySpecs, request);
     for (let index = range.first; index <= range.last; index += range.step) {
       found.push({ index, flags: spec.flags });
     }
   }
   return found;
+}
+
+/** What `atoi` takes for a number. */
+const LEADING_NUMBER = /^[ \t\n\v\f\r]*([+-]?\d+)/;
+
+/**
+ * Where the number of keys is none, Redis goes by the digits that it begins with, and does not say what is
+ * done to the keys (Redis 7.0 db.c, genericGetKeys). The command then fails, but who asks is told of keys
+ * first.
+ */
+function findCountedKeys(keySpecs: readonly KeySpec[], request: Request): readonly FoundKey[] {
+  const counted = keySpecs.find(({ findKeys: find }) => find.type === 'keynum');
+  if (counted?.findKeys.type !== 'keynum' || counted.beginSearch.type !== 'index') return [];
+  const { keyNumIndex, firstKey } = counted.findKeys;
+  const begin = counted.beginSearch.index;
+  const digits = LEADING_NUMBER.exec(request.text(begin + keyNumIndex))?.[1];
+  const count = digits === undefined ? 0 : Number(digits);
+  const first = begin + firstKey;
+  if (count < 1 || count > request.count - first) return [];
+  const keys = Array.from({ length: count }, (_, i): FoundKey => ({ index: first + i, flags: [] }));
+  // Of the commands that count their keys, some name the one to write to before.
+  return begin > 1 && keySpecs.length > 1 ? [...keys, { index: 1, flags: [] }] : keys;
 }
 
 /** A spec may also describe what is no key but is routed like one (a channel's name). */

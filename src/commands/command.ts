@@ -4,6 +4,7 @@
  *
  * The field names follow Redis 7.0's `struct redisCommand` and its JSON command files.
  */
+import type { Request } from '../protocol/request.ts';
 import type { Call } from './call.ts';
 
 /** Every flag, in the order of COMMAND INFO (Redis 7.0 server.c, `addReplyFlagsForCommand`). */
@@ -136,6 +137,8 @@ export interface Argument {
 export interface Command {
   /** Lower case; a subcommand's row has the subcommand's own name (`list`, not `client|list`). */
   readonly name: string;
+  /** What Redis calls it, and rules of users: `rename-command` may have given it another name. */
+  readonly originalName?: string;
   /** Exact argument count including the name, or `-n` for at least n. */
   readonly arity: number;
   /** `movablekeys` is not among them: it follows from the key specs. */
@@ -147,6 +150,8 @@ export interface Command {
   readonly summary: string;
   readonly complexity?: string;
   readonly docFlags?: readonly ('deprecated' | 'syscmd')[];
+  /** Arguments that SLOWLOG and MONITOR do not show: they are passwords. */
+  readonly secrets?: (request: Request) => readonly number[];
   /** Needs leave by `enable-debug-command` (server.h, CMD_PROTECTED; COMMAND INFO does not tell). */
   readonly isProtected?: true;
   readonly deprecatedSince?: string;

@@ -1,6 +1,8 @@
 /** CONFIG: the directives of redis.conf, at run time (Redis 7.0 config.c). */
 import { encodeText } from '../config/config-text.ts';
+import { directiveRow, findDirective } from '../config/directives.ts';
 import { ErrorReply } from '../protocol/error-reply.ts';
+import type { Request } from '../protocol/request.ts';
 import { toLatin1 } from '../util/bytes.ts';
 import { block, string } from './arguments.ts';
 import type { Call } from './call.ts';
@@ -65,6 +67,7 @@ export const CONFIG_COMMANDS = family({ group: 'server', categories: [] }, [
         history: [['7.0.0', 'Added the ability to set multiple parameters in one call.']],
         tips: ['request_policy:all_nodes', 'response_policy:all_succeeded'],
         arguments: [block('parameter_value', [string('parameter'), string('value')], { multiple: true })],
+        secrets: configSecrets,
         run: configSet,
       },
     ],
@@ -110,6 +113,16 @@ function configRewrite({ reply, services }: Call): void {
   if (failure !== undefined) throw failed(failure);
 
   reply.ok();
+}
+
+/** The values of passwords. */
+function configSecrets(request: Request): number[] {
+  const secrets: number[] = [];
+  for (let i = 2; i + 1 < request.count; i += 2) {
+    const listed = findDirective(request.text(i));
+    if (listed !== undefined && directiveRow(listed.name).sensitive === true) secrets.push(i + 1);
+  }
+  return secrets;
 }
 
 /** CONFIG SET parameter value [parameter value ...] */

@@ -4,13 +4,15 @@
  */
 import { REDIS_VERSION } from '../config/help.ts';
 import { ErrorReply } from '../protocol/error-reply.ts';
+import type { Request } from '../protocol/request.ts';
 import { parseInt64 } from '../util/numbers.ts';
 import { block, integer, string } from './arguments.ts';
 import type { Call } from './call.ts';
 import { setClientName } from './client-name.ts';
 import { DATABASE_OUT_OF_RANGE, SYNTAX_ERROR, WRONG_PASSWORD, printedText, wrongArity } from './errors.ts';
 import { family } from './family.ts';
-import { SESSION_CLOSE_AFTER_REPLY, SESSION_SUBSCRIBER, SESSION_UNAUTHENTICATED } from './session.ts';
+import { argumentsFrom } from './secrets.ts';
+import { SESSION_CLOSE_AFTER_REPLY, SESSION_SUBSCRIBER } from './session.ts';
 
 const NO_PASSWORD_CONFIGURED = new ErrorReply(
   'ERR AUTH <password> called without any password configured for the default user. ' +
@@ -27,7 +29,7 @@ const DATABASE_NOT_AN_INT = new ErrorReply(
   'ERR value is out of range, value must between -2147483648 and 2147483647',
 );
 
-const DEFAULT_USER = Buffer.from('default');
+const DEFAULT_USER = 'default';
 
 export const CONNECTION_COMMANDS = family({ group: 'connection', categories: ['connection'] }, [
   {
@@ -39,6 +41,7 @@ export const CONNECTION_COMMANDS = family({ group: 'connection', categories: ['c
     complexity: 'O(N) where N is the number of passwords defined for the user',
     history: [['6.0.0', 'Added ACL style (username and password).']],
     arguments: [string('username', { since: '6.0.0', optional: true }), string('password')],
+    secrets: argumentsFrom(1),
     run: auth,
   },
   {
@@ -79,6 +82,7 @@ export const CONNECTION_COMMANDS = family({ group: 'connection', categories: ['c
         { optional: true },
       ),
     ],
+    secrets: helloSecrets,
     run: hello,
   },
   {
@@ -126,11 +130,11 @@ export const CONNECTION_COMMANDS = family({ group: 'connection', categories: ['c
 function auth(call: Call): void {
   if (call.argumentCount > 3) throw SYNTAX_ERROR;
   const isOldForm = call.argumentCount === 2;
-  const { server } = call.services;
-  if (isOldForm && server.isOpen) throw NO_PASSWORD_CONFIGURED;
+  const { access } = call.services;
+  if (isOldForm && access.isOpen) throw NO_PASSWORD_CONFIGURED;
 
-  const user = isOldForm ? DEFAULT_USER : call.bytes(1);
-  if (!server.authenticate(call.session, user, call.bytes(isOldForm ? 1 : 2))) throw WRONG_PASSWORD;
+  const user = isOldForm ? DEFAULT_USER : call.text(1);
+  if (!access.authenticate(call, user, call.bytes(isOldForm ? 1 : 2))) throw WRONG_PASSWORD;
 
   call.reply.ok();
 }
@@ -138,6 +142,12 @@ function auth(call: Call): void {
 /** ECHO message */
 function echo({ request, reply }: Call): void {
   reply.bulk(request.buffer, request.start(1), request.end(1));
+}
+
+/** The user's name and the password. */
+function helloSecrets(request: Request): number[] {
+  for (let i = 2; i < request.count; i++) if (request.text(i).toLowerCase() === 'auth') return [i + 1, i + 2];
+  return [];
 }
 
 /** HELLO [protover [AUTH username password] [SETNAME clientname]] */
@@ -148,7 +158,7 @@ function hello(call: Call): void {
   // As in Redis each option takes effect when it is read, also if a later one turns out to be wrong.
   let index = 2;
   while (index < call.argumentCount) index = helloOption(call, index);
-  if (session.has(SESSION_UNAUTHENTICATED)) throw HELLO_UNAUTHENTICATED;
+  if (!session.isAuthenticated) throw HELLO_UNAUTHENTICATED;
 
   session.protocolVersion = version;
   call.reply.version = version;
@@ -166,9 +176,8 @@ function protocolVersion({ request }: Call): number {
 function helloOption(call: Call, index: number): number {
   const valueCount = call.argumentCount - index - 1;
   if (valueCount >= 2 && call.is(index, 'AUTH')) {
-    const { server } = call.services;
-    if (!server.authenticate(call.session, call.bytes(index + 1), call.bytes(index + 2)))
-      throw WRONG_PASSWORD;
+    const { access } = call.services;
+    if (!access.authenticate(call, call.text(index + 1), call.bytes(index + 2))) throw WRONG_PASSWORD;
     return index + 3;
   }
   if (valueCount >= 1 && call.is(index, 'SETNAME')) {

@@ -421,7 +421,7 @@ function debugReload(call: Call): void {
 
   const { persistence, server } = call.services;
   if (savesFirst && !persistence.save()) throw PLAIN_ERROR;
-  const isLoaded = withoutChanges(call, () => persistence.reload({ keepsData, replacesKeys }));
+  const isLoaded = withoutEffects(call, () => persistence.reload({ keepsData, replacesKeys }));
   if (!isLoaded) throw SNAPSHOT_NOT_LOADED;
 
   server.log('warning', 'DB reloaded by DEBUG RELOAD');
@@ -431,19 +431,16 @@ function debugReload(call: Call): void {
 /** DEBUG LOADAOF */
 function debugLoadAof(call: Call): void {
   const { persistence, server } = call.services;
-  const isLoaded = withoutChanges(call, () => persistence.reloadAppendOnlyFile());
+  const isLoaded = withoutEffects(call, () => persistence.reloadAppendOnlyFile());
   if (!isLoaded) throw APPEND_ONLY_FILE_NOT_LOADED;
 
   server.log('warning', 'Append Only File loaded by DEBUG LOADAOF');
   call.reply.ok();
 }
 
-/** What loading does to keys is no change: it neither counts for the next save nor goes into the log. */
-function withoutChanges(call: Call, load: () => boolean): boolean {
-  const { keyspace } = call;
-  const { changeCount } = keyspace;
+/** Loading has no effects that would go into the log. */
+function withoutEffects(call: Call, load: () => boolean): boolean {
   const isLoaded = load();
-  keyspace.changeCount = changeCount;
   call.effects = undefined;
   return isLoaded;
 }

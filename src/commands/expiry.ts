@@ -176,7 +176,7 @@ function expireAtTime(call: Call, unitMillis: number, since: number): void {
   }
 
   if (time <= call.keyspace.expiryNow && call.keyspace.mayDeleteExpired) {
-    call.database.delete(entry);
+    call.database.delete(entry, call.keyspace.lazy.expire);
     call.changed(1, NOTIFY_GENERIC, 'del');
     call.propagateAs(call.config.values['lazyfree-lazy-expire'] ? 'UNLINK' : 'DEL', call.bytes(1));
   } else {

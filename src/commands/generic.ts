@@ -319,16 +319,16 @@ function copyValue({ database, keyspace, request, strings }: Call, source: Ref, 
 
 /** DEL key [key …] */
 function del(call: Call): void {
-  deleteKeys(call);
+  deleteKeys(call, call.keyspace.lazy.userDel);
 }
 
 /** UNLINK key [key …] */
 function unlink(call: Call): void {
   // Strings, however long, are freed as fast as they could be put aside for later.
-  deleteKeys(call);
+  deleteKeys(call, true);
 }
 
-function deleteKeys(call: Call): void {
+function deleteKeys(call: Call, isLazy: boolean): void {
   const { database, request } = call;
   let deletedCount = 0;
   for (let i = 1; i < request.count; i++) {
@@ -337,7 +337,7 @@ function deleteKeys(call: Call): void {
       ? database.lookup(request.buffer, request.start(i), request.end(i))
       : database.find(request.buffer, request.start(i), request.end(i));
     if (entry === 0) continue;
-    database.delete(entry);
+    database.delete(entry, isLazy);
     call.changed(i, NOTIFY_GENERIC, 'del');
     deletedCount++;
   }

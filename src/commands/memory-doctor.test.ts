@@ -9,6 +9,7 @@ const HEALTHY: MemoryFigures = {
   peak: 1001 * MEGABYTE,
   startup: MEGABYTE,
   resident: 1120 * MEGABYTE,
+  notCountedForEviction: 0,
   allocatorActive: 1005 * MEGABYTE,
   allocatorResident: 1010 * MEGABYTE,
   clients: MEGABYTE,

@@ -1,4 +1,5 @@
 /** Every command the server knows. A new family is entered here. */
+import { ACL_COMMANDS } from './acl.ts';
 import { BITMAP_COMMANDS } from './bitmap.ts';
 import { CLIENT_COMMANDS } from './client.ts';
 import { COMMAND_COMMANDS } from './command-info.ts';
@@ -12,12 +13,15 @@ import { GEO_COMMANDS } from './geo.ts';
 import { HASH_EXPIRY_COMMANDS } from './hash-expiry.ts';
 import { HASH_COMMANDS } from './hash.ts';
 import { HYPERLOGLOG_COMMANDS } from './hyperloglog.ts';
+import { LATENCY_COMMANDS } from './latency.ts';
 import { LIST_COMMANDS } from './list.ts';
 import { MEMORY_COMMANDS } from './memory.ts';
+import { MONITOR_COMMANDS } from './monitor.ts';
 import { PERSISTENCE_COMMANDS } from './persistence.ts';
 import { PUBSUB_COMMANDS } from './pubsub.ts';
 import { SERVER_COMMANDS } from './server.ts';
 import { SET_COMMANDS } from './set.ts';
+import { SLOW_LOG_COMMANDS } from './slow-log.ts';
 import { STREAM_COMMANDS } from './stream.ts';
 import { SORTED_SET_COMMANDS } from './sorted-set.ts';
 import { SORT_COMMANDS } from './sort.ts';
@@ -44,6 +48,7 @@ export const ALL_COMMANDS: readonly Command[] = [
   ...WAIT_COMMANDS,
   ...TRANSACTION_COMMANDS,
   ...CONNECTION_COMMANDS,
+  ...ACL_COMMANDS,
   ...CLIENT_COMMANDS,
   ...PUBSUB_COMMANDS,
   ...COMMAND_COMMANDS,
@@ -52,4 +57,7 @@ export const ALL_COMMANDS: readonly Command[] = [
   ...PERSISTENCE_COMMANDS,
   ...DEBUG_COMMANDS,
   ...MEMORY_COMMANDS,
+  ...SLOW_LOG_COMMANDS,
+  ...LATENCY_COMMANDS,
+  ...MONITOR_COMMANDS,
 ];

@@ -16,6 +16,7 @@ export const FLAG_BLOCKING = 1 << 9;
 export const FLAG_PUBSUB = 1 << 10;
 export const FLAG_SKIP_MONITOR = 1 << 11;
 export const FLAG_ALLOW_BUSY = 1 << 12;
+export const FLAG_SKIP_SLOWLOG = 1 << 13;
 
 const FLAG_BITS: Partial<Record<CommandFlag, number>> = {
   write: FLAG_WRITE,
@@ -31,6 +32,7 @@ const FLAG_BITS: Partial<Record<CommandFlag, number>> = {
   pubsub: FLAG_PUBSUB,
   skip_monitor: FLAG_SKIP_MONITOR,
   allow_busy: FLAG_ALLOW_BUSY,
+  skip_slowlog: FLAG_SKIP_SLOWLOG,
 };
 
 export class RuntimeCommand {
@@ -41,7 +43,10 @@ export class RuntimeCommand {
   readonly id: number;
   readonly arity: number;
   readonly flags: number;
-  /** O(1) or O(log n): may be timed together with others of its name. */
+  /**
+   * O(1) or O(log n): may be timed together with others of its name. One that waits may be run for a client
+   * that is somewhere else: it is timed alone.
+   */
   readonly isCheap: boolean;
   /** The argument that is the first key, 0 = none or not at a fixed place. */
   readonly firstKey: number;
@@ -58,7 +63,7 @@ export class RuntimeCommand {
     this.fullName = parent === undefined ? row.name : `${parent.fullName}|${row.name}`;
     this.arity = row.arity;
     this.flags = row.flags.reduce((bits, flag) => bits | (FLAG_BITS[flag] ?? 0), 0);
-    this.isCheap = row.flags.includes('fast') || row.name === 'set';
+    this.isCheap = (row.flags.includes('fast') && !row.flags.includes('blocking')) || row.name === 'set';
     const search = row.keySpecs?.[0]?.beginSearch;
     this.firstKey = search?.type === 'index' ? search.index : 0;
     this.run = row.run;

@@ -8,6 +8,7 @@ import type { Call } from './call.ts';
 import type { CommandIndex } from './command-index.ts';
 import type { ErrorReply } from '../protocol/error-reply.ts';
 import type { Request } from '../protocol/request.ts';
+import type { RuntimeCommand } from './runtime-command.ts';
 import type { Session } from './session.ts';
 
 /** One client, of any thread, as CLIENT LIST and INFO show it. */
@@ -124,12 +125,6 @@ export interface ServerService {
    */
   flush(databaseIndex: number, isLazy: boolean): number;
   swapDatabases(first: number, second: number): void;
-  /** Checks a user's password; the session is authenticated when it returns true. */
-  authenticate(session: Session, user: Uint8Array, password: Uint8Array): boolean;
-  /** Whether there is a user of that name, enabled or not. */
-  hasUser(name: Uint8Array): boolean;
-  /** True when the default user needs no password. */
-  readonly isOpen: boolean;
   /** Brings a session back to how it was when it connected (RESET). */
   resetSession(session: Session): void;
   /** Blocks this thread, and everybody who waits for the lock, for that long (DEBUG SLEEP). */
@@ -146,6 +141,124 @@ export interface ServerService {
   purgeMemory(): void;
 }
 
+/** What one selector of a user permits, as rules (ACL GETUSER). */
+export interface SelectorDescription {
+  readonly commands: string;
+  readonly keys: string;
+  readonly channels: string;
+}
+
+export interface UserDescription {
+  readonly flags: readonly string[];
+  /** SHA-256, in hexadecimal digits. */
+  readonly passwords: readonly string[];
+  /** The root selector first. */
+  readonly selectors: readonly SelectorDescription[];
+}
+
+/** Why a user may not run a command. */
+export interface Denial {
+  readonly reason: 'command' | 'key' | 'channel';
+  /** The argument that is the key or channel. */
+  readonly index: number;
+}
+
+/** Something that was denied, once or repeatedly (ACL LOG). Strings of bytes. */
+export interface AccessLogEntry {
+  readonly reason: Denial['reason'] | 'auth';
+  readonly context: 'toplevel' | 'multi';
+  /** The command, key or channel. */
+  readonly object: string;
+  readonly user: string;
+  /** The client of the last time, as CLIENT LIST shows it. */
+  readonly client: string;
+  readonly count: number;
+  /** Of the last time, Unix time in ms. */
+  readonly time: number;
+}
+
+/** Users and what they may do (ACL). Names and rules are strings of bytes: a character for each. */
+export interface AccessService {
+  /** Checks a user's password; the client is that user when it returns true. A failure is logged. */
+  authenticate(call: Call, name: string, password: Uint8Array): boolean;
+  /** Whether there is a user of that name, enabled or not. */
+  hasUser(name: string): boolean;
+  /** True when the default user needs no password. */
+  readonly isOpen: boolean;
+  /** In the order of their bytes, like `lines`. */
+  readonly names: readonly string[];
+  /** `user <name> <rules>` for each. */
+  readonly lines: readonly string[];
+  describe(name: string): UserDescription | undefined;
+  /** ACL SETUSER: undefined, or the error's text; nothing has changed then. */
+  setUser(name: string, rules: readonly string[], caller: Session): string | undefined;
+  /** Deletes a user and ends its clients. False when there is none of that name. */
+  deleteUser(name: string, caller: Session): boolean;
+  /** Why a user that exists may not run a command. */
+  dryRun(name: string, command: RuntimeCommand, request: Request): Denial | undefined;
+  /** Whether the caller may read any key, besides what it runs (SORT BY). */
+  mayReadAllKeys(call: Call): boolean;
+  /** The server's commands in a category, any case; undefined when there is no such category. */
+  commandsOf(category: string): readonly string[] | undefined;
+  /** The youngest entries of the log. */
+  logEntries(countMax: number): readonly AccessLogEntry[];
+  clearLog(): void;
+  /** `aclfile` is set. */
+  readonly hasFile: boolean;
+  /** ACL LOAD: undefined, or the error's text; nothing has changed then. */
+  load(caller: Session): string | undefined;
+  /** ACL SAVE: false when it failed (the log says why). */
+  save(): boolean;
+}
+
+/** A command that took long (SLOWLOG). */
+export interface SlowCommand {
+  readonly id: number;
+  /** When it had run, Unix time in seconds. */
+  readonly seconds: number;
+  readonly micros: number;
+  readonly args: readonly Uint8Array[];
+  readonly address: string;
+  readonly name: string;
+}
+
+export interface SlowLogService {
+  readonly length: number;
+  reset(): void;
+  /** The youngest first. */
+  entries(countMax: number): readonly SlowCommand[];
+}
+
+export interface LatencySample {
+  /** Unix time. */
+  readonly seconds: number;
+  readonly millis: number;
+}
+
+/** A kind of event that was slow (LATENCY); there is at least one sample, the oldest first. */
+export interface LatencyEvent {
+  readonly name: string;
+  readonly samples: readonly LatencySample[];
+  readonly longestMillis: number;
+}
+
+export interface LatencyService {
+  event(name: string): LatencyEvent | undefined;
+  events(): readonly LatencyEvent[];
+  /** Forgets an event, in any case of letters, or all of them. Returns how many there were. */
+  reset(name?: string): number;
+  /** How many calls of a command were timed. */
+  callsOf(commandId: number): number;
+  /** How many of them took at most that long; only steps that add some. */
+  stepsOf(commandId: number): readonly (readonly [micros: number, calls: number])[];
+}
+
+/** Clients that are shown every command (MONITOR). */
+export interface MonitorService {
+  add(session: Session): void;
+  remove(session: Session): void;
+}
+
 /** All in bytes. */
 export interface MemoryFigures {
   readonly used: number;
@@ -156,6 +269,8 @@ export interface MemoryFigures {
   readonly allocatorActive: number;
   readonly allocatorResident: number;
   readonly clients: number;
+  /** Of what is used: buffers that do not count against `maxmemory`. */
+  readonly notCountedForEviction: number;
   /** Bucket arrays and expiry index, per database that has keys. */
   readonly databases: readonly { readonly index: number; readonly main: number; readonly expires: number }[];
 }
@@ -236,5 +351,9 @@ export interface Services {
   readonly transactions: TransactionService;
   readonly config: ConfigService;
   readonly server: ServerService;
+  readonly access: AccessService;
+  readonly slowLog: SlowLogService;
+  readonly latency: LatencyService;
+  readonly monitors: MonitorService;
   readonly persistence: PersistenceService;
 }

@@ -29,6 +29,10 @@ export const SESSION_BLOCKED = 1 << 11;
 export const SESSION_SUBSCRIBER = 1 << 12;
 /** CLIENT TRACKING on. */
 export const SESSION_TRACKING = 1 << 13;
+/** Its user may not do everything: each command is checked (engine/acl/). */
+export const SESSION_RESTRICTED = 1 << 14;
+/** Is shown every command (MONITOR), and may not work with the data. */
+export const SESSION_MONITOR = 1 << 15;
 
 /** Flags that send a command through the full gate. */
 export const SESSION_GATED =
@@ -40,7 +44,9 @@ export const SESSION_GATED =
   SESSION_CLOSE_AFTER_REPLY |
   SESSION_CLOSE_NOW |
   SESSION_POSTPONED |
-  SESSION_SUBSCRIBER;
+  SESSION_SUBSCRIBER |
+  SESSION_RESTRICTED |
+  SESSION_MONITOR;
 
 /** A command that MULTI has queued. */
 export interface QueuedCommand {
@@ -66,6 +72,10 @@ export class Session {
   /** Empty when the client has set none. */
   name = '';
   user = 'default';
+  /** Tells the user from another of its name that came after it. */
+  userId = 0;
+  /** It has said who it is, or nobody wanted to know when it came. */
+  isAuthenticated = false;
   queue: QueuedCommand[] = [];
   /** Bytes of the queued commands' arguments. */
   queuedBytes = 0;

@@ -21,6 +21,8 @@ import { SYNTAX_ERROR, WRONG_TYPE } from './errors.ts';
 import { family } from './family.ts';
 import { oneKey, withNotes } from './key-specs.ts';
 
+const BY_DENIED = new ErrorReply('ERR BY option of SORT denied due to insufficient ACL permissions.');
+const GET_DENIED = new ErrorReply('ERR GET option of SORT denied due to insufficient ACL permissions.');
 const NOT_A_WEIGHT = new ErrorReply("ERR One or more scores can't be converted into double");
 
 /** What both commands read. */
@@ -155,7 +157,9 @@ function sortOptions(call: Call, mayStore: boolean): SortOptions {
       options.by = new SubstitutionPattern(call.bytes(++i));
       // Once it is asked for, another BY does not bring the sorting back.
       options.isUnsorted ||= !options.by.hasStar;
+      if (options.by.hasStar && !call.services.access.mayReadAllKeys(call)) throw BY_DENIED;
     } else if (call.is(i, 'GET') && left >= 1) {
+      if (!call.services.access.mayReadAllKeys(call)) throw GET_DENIED;
       options.gets.push(new SubstitutionPattern(call.bytes(++i)));
     } else {
       throw SYNTAX_ERROR;

@@ -624,7 +624,7 @@ function getDel(call: Call): void {
   replyString(call, entry);
   if (entry === 0) return;
 
-  call.database.delete(entry);
+  call.database.delete(entry, call.keyspace.lazy.userDel);
   call.changed(1, NOTIFY_GENERIC, 'del');
   call.propagateAs(call.config.values['lazyfree-lazy-user-del'] ? 'UNLINK' : 'DEL', call.bytes(1));
 }
@@ -639,7 +639,7 @@ function getEx(call: Call): void {
 
   const { database } = call;
   if (expiry !== NO_EXPIRY && expiry <= call.keyspace.expiryNow) {
-    database.delete(entry);
+    database.delete(entry, call.keyspace.lazy.expire);
     call.changed(1, NOTIFY_GENERIC, 'del');
     call.propagateAs(call.config.values['lazyfree-lazy-expire'] ? 'UNLINK' : 'DEL', call.bytes(1));
   } else if (expiry !== NO_EXPIRY) {

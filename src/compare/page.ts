@@ -1,55 +1,22 @@
 /**
  * The script of the report: it runs in the reader's browser, beside uPlot, and draws the figures that the
- * page carries. It is inlined as it was compiled, so it may import types only.
+ * page carries. It is inlined as it was compiled, and what it imports from web/ before it.
  */
+import { axisStyle, colour, compact, create, element, fromZero, powers, trim } from '../web/page-tools.ts';
+import type {
+  MatchMedia,
+  PageDocument,
+  PageElement,
+  Plot,
+  PlotMaker,
+  SizeObserver,
+} from '../web/page-tools.ts';
 import type { Cell, Comparison, LogPolicy, ServerName, WaitHistogram } from './figures.ts';
 
-/** The little of the browser that is used here: the server's code is compiled without the DOM's types. */
-interface PageElement {
-  id: string;
-  className: string;
-  textContent: string | null;
-  type: string;
-  name: string;
-  value: string;
-  checked: boolean;
-  readonly clientWidth: number;
-  append(...children: (PageElement | string)[]): void;
-  replaceChildren(...children: (PageElement | string)[]): void;
-  setAttribute(name: string, value: string): void;
-  addEventListener(event: 'change', listener: () => void): void;
-}
-
-declare const document: {
-  readonly documentElement: PageElement;
-  getElementById(id: string): PageElement | null;
-  createElement(name: string): PageElement;
-};
-declare function getComputedStyle(element: PageElement): { getPropertyValue(name: string): string };
-declare function matchMedia(query: string): {
-  addEventListener(event: 'change', listener: () => void): void;
-};
-declare const ResizeObserver: new (listener: () => void) => { observe(element: PageElement): void };
-
-interface Box {
-  readonly left: number;
-  readonly top: number;
-  readonly width: number;
-  readonly height: number;
-}
-
-interface Plot {
-  readonly ctx: { fillStyle: string; fillRect(x: number, y: number, width: number, height: number): void };
-  readonly bbox: Box;
-  readonly series: readonly { readonly show?: boolean }[];
-  valToPos(value: number, scale: string, canvasPixels: boolean): number;
-  setSize(size: { readonly width: number; readonly height: number }): void;
-  destroy(): void;
-}
-
-type PlotData = readonly (readonly (number | null)[])[];
-
-declare const uPlot: new (options: object, data: PlotData, into: PageElement) => Plot;
+declare const document: PageDocument;
+declare const matchMedia: MatchMedia;
+declare const ResizeObserver: SizeObserver;
+declare const uPlot: PlotMaker;
 
 /** What the reader has chosen to see. */
 interface Selection {
@@ -98,22 +65,6 @@ const selection: Selection = {
   window: 'saving',
 };
 
-function element(id: string): PageElement {
-  const found = document.getElementById(id);
-  if (found === null) throw new Error(`the page has no #${id}`);
-  return found;
-}
-
-function create(name: string, ...children: (PageElement | string)[]): PageElement {
-  const made = document.createElement(name);
-  made.append(...children);
-  return made;
-}
-
-function colour(variable: string): string {
-  return getComputedStyle(document.documentElement).getPropertyValue(variable).trim();
-}
-
 /** The values of a dimension that were measured, in the order in which they were. */
 function choicesOf<Name extends keyof Cell & keyof Selection>(name: Name): Cell[Name][] {
   return [...new Set(comparison.cells.map((cell) => cell[name]))];
@@ -122,17 +73,6 @@ function choicesOf<Name extends keyof Cell & keyof Selection>(name: Name): Cell[
 function firstOf<Name extends keyof Cell & keyof Selection>(name: Name, preferred?: Cell[Name]): Cell[Name] {
   const choices = choicesOf(name);
   return choices.find((choice) => choice === preferred) ?? (choices[0] as Cell[Name]);
-}
-
-/** `12.3k`, `1.2M`, or up to three digits. */
-function compact(value: number): string {
-  if (value >= 1e6) return `${trim(value / 1e6)}M`;
-  if (value >= 1e4) return `${trim(value / 1e3)}k`;
-  return trim(value);
-}
-
-function trim(value: number): string {
-  return String(Number(value.toPrecision(3)));
 }
 
 /** The cells of what is selected, `clients` left open. */
@@ -286,14 +226,7 @@ function valuesOf({ values }: Line): readonly (number | null)[] {
 }
 
 function plotOptions(chart: Chart, into: PageElement): object {
-  const axis = {
-    stroke: colour('--ink-soft'),
-    grid: { stroke: colour('--grid'), width: 1 },
-    ticks: { stroke: colour('--grid'), width: 1 },
-    font: '12px system-ui, sans-serif',
-    labelFont: '12px system-ui, sans-serif',
-    labelSize: 22,
-  };
+  const axis = axisStyle();
   const labelAt = new Map(chart.ticks.map((tick, index) => [tick, chart.tickLabels[index] ?? '']));
   const labelOfPoint = (_: Plot, value: number | null): string =>
     value === null ? '' : (labelAt.get(value) ?? String(value));
@@ -355,23 +288,12 @@ function xRange({ x, isBars }: Chart): [number, number] {
   return [first - margin, last + margin];
 }
 
-function fromZero(_: Plot, __: number, most: number): [number, number] {
-  return [0, most > 0 ? most * 1.08 : 1];
-}
-
 /** Whole powers of ten around all values; bars of a single probe must show, so they begin below one. */
 function logRange(chart: Chart): () => [number, number] {
   const values = positiveValues(chart);
   const low = chart.isBars ? 0.5 : 10 ** Math.floor(Math.log10(Math.min(...values)));
   const high = 10 ** Math.ceil(Math.log10(Math.max(...values)));
   return () => [low, Math.max(high, low * 10)];
-}
-
-/** The powers of ten in a range. */
-function powers(low: number, high: number): number[] {
-  const first = Math.ceil(Math.log10(low));
-  const last = Math.floor(Math.log10(high));
-  return Array.from({ length: last - first + 1 }, (_, index) => 10 ** (first + index));
 }
 
 /** Bars in groups: one group for each position, one bar for each server. */

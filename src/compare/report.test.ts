@@ -2,7 +2,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { sampleComparison } from '../../test/support/sample-comparison.ts';
 import type { Comparison } from './figures.ts';
-import { escapeHtml, reportHtml } from './report.ts';
+import { escapeHtml } from '../web/inline-script.ts';
+import { reportHtml } from './report.ts';
 
 test('the page carries its figures, its charts and its script', () => {
   const comparison = sampleComparison();

@@ -1,12 +1,10 @@
 /** The report of a comparison: one HTML file that holds all it needs, to be opened without a network. */
-import { readFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import { type Cell, type Comparison, labelOf, type ServerFacts } from './figures.ts';
 import { REPORT_STYLE } from './report-style.ts';
 import { takeaways } from './takeaways.ts';
 import { fixed } from './terminal.ts';
+import { chartLibraryScript, chartLibraryStyle, escapeHtml, inlineScript } from '../web/inline-script.ts';
 
-const require = createRequire(import.meta.url);
 const MEBIBYTE = 1024 * 1024;
 
 /** A picture, and how to read it. */
@@ -83,7 +81,7 @@ export function reportHtml(comparison: Comparison): string {
   content="default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data:">
 <link rel="icon" href="data:,">
 <title>${escapeHtml(program.name)}: architectures compared</title>
-<style>${installedText(require.resolve('uplot/dist/uPlot.min.css'))}</style>
+<style>${chartLibraryStyle()}</style>
 <style>${REPORT_STYLE}</style>
 </head>
 <body>
@@ -111,8 +109,8 @@ ${method(comparison)}
 <div class="scroll">${footprintsTable(comparison)}</div></details>
 </main>
 <script type="application/json" id="figures">${scriptJson(comparison)}</script>
-<script>${installedText(require.resolve('uplot/dist/uPlot.iife.min.js'))}</script>
-<script type="module">${pageScript()}</script>
+<script>${chartLibraryScript()}</script>
+<script type="module">${inlineScript(new URL('./page.js', import.meta.url))}</script>
 </body>
 </html>
 `;
@@ -121,25 +119,6 @@ ${method(comparison)}
 /** JSON that cannot end the script element it stands in. */
 function scriptJson(value: unknown): string {
   return JSON.stringify(value).replaceAll('<', '\\u003c');
-}
-
-/** A file of a package that was installed with this program. */
-function installedText(path: string): string {
-  return readFileSync(path, 'utf8').trim();
-}
-
-/** page.ts as it was compiled, less its pointer to a source map that the reader does not have. */
-function pageScript(): string {
-  const script = readFileSync(new URL('./page.js', import.meta.url), 'utf8');
-  return script.replace(/^\/\/# sourceMappingURL=.*$/m, '');
-}
-
-export function escapeHtml(text: string): string {
-  return text
-    .replaceAll('&', '&amp;')
-    .replaceAll('<', '&lt;')
-    .replaceAll('>', '&gt;')
-    .replaceAll('"', '&quot;');
 }
 
 function introduction({ program, date, quick, machine }: Comparison): string {

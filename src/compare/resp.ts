@@ -150,10 +150,10 @@ export class RespConnection {
     return text.startsWith('$') ? text.slice(text.indexOf('\n') + 1, -2) : text.slice(1, -2);
   }
 
-  /** Sends the bytes of one command and resolves to the bytes of its reply. */
-  async exchange(request: Buffer): Promise<Buffer> {
+  /** Sends the bytes of commands and resolves to the bytes of their replies. */
+  async exchange(request: Buffer, replyCount = 1): Promise<Buffer> {
     const chunks: Buffer[] = [];
-    const target = this.#received + 1;
+    const target = this.#received + replyCount;
 
     this.#kept = chunks;
     this.#socket.write(request);

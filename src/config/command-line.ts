@@ -9,7 +9,13 @@
 import { resolve } from 'node:path';
 import { quoteBytes, splitArguments } from '../util/split-args.ts';
 import { Config } from './config.ts';
-import { loadConfigSources, readConfigFile, type ConfigSource, type ProgramName } from './config-file.ts';
+import {
+  loadConfigSources,
+  readConfigFile,
+  type ConfigSource,
+  type ProgramName,
+  type UserCheck,
+} from './config-file.ts';
 import { NODE_CONFIG_SYSTEM, systemErrorText, type ConfigSystem } from './config-system.ts';
 import { encodeText } from './config-text.ts';
 import { DIRECTIVE_NAMES } from './directives.ts';
@@ -34,6 +40,7 @@ export type CommandLine =
 export interface CommandLineOptions {
   readonly program: ProgramName;
   readonly system?: ConfigSystem;
+  readonly checkUser?: UserCheck;
 }
 
 /** Switches of redis-server that need a reason why they are not here. */
@@ -50,7 +57,7 @@ const REFUSED_SWITCHES: ReadonlyMap<string, string> = new Map([
 export function parseCommandLine(
   argv: readonly string[],
   env: Readonly<Record<string, string | undefined>>,
-  { program, system = NODE_CONFIG_SYSTEM }: CommandLineOptions,
+  { program, system = NODE_CONFIG_SYSTEM, checkUser }: CommandLineOptions,
 ): CommandLine {
   const args = readArguments(argv);
   if (args.action === 'help') return { action: 'help', text: helpText(program) };
@@ -61,7 +68,11 @@ export function parseCommandLine(
   if (typeof sources === 'string') return { action: 'error', text: sources };
 
   const config = new Config({ workingDirectory: system.workingDirectory() });
-  const { error, mentioned } = loadConfigSources(config, sources, { system, program });
+  const { error, mentioned } = loadConfigSources(config, sources, {
+    system,
+    program,
+    ...(checkUser && { checkUser }),
+  });
   if (error !== undefined) return { action: 'error', text: error };
 
   const environmentPort = env[PORT_VARIABLE];
@@ -189,10 +200,5 @@ function collectSources(args: Arguments, system: ConfigSystem): ConfigSource[] |
 }
 
 function warningsOf(config: Config): string[] {
-  const { users } = config.fileOnly;
-  const ofUsers = users.map(
-    ([name]) => `user '${name}' is accepted but has no effect yet (access control lists)`,
-  );
-  const ofDirectives = DIRECTIVE_NAMES.flatMap((name) => effectWarning(config, name) ?? []);
-  return [...ofUsers, ...ofDirectives];
+  return DIRECTIVE_NAMES.flatMap((name) => effectWarning(config, name) ?? []);
 }

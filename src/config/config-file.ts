@@ -38,9 +38,16 @@ export interface ProgramName {
   readonly version: string;
 }
 
+/**
+ * Looks at the arguments of a `user` line, given the names of the users before it. Returns what is wrong.
+ * What rules mean is known above this layer.
+ */
+export type UserCheck = (args: readonly string[], earlier: readonly string[]) => string | undefined;
+
 export interface LoadOptions {
   readonly system: ConfigSystem;
   readonly program: ProgramName;
+  readonly checkUser?: UserCheck;
 }
 
 export interface LoadResult {
@@ -75,14 +82,16 @@ class ConfigLoader {
   readonly #config: Config;
   readonly #system: ConfigSystem;
   readonly #program: ProgramName;
+  readonly #checkUser: UserCheck | undefined;
   /** Redis enters `dir` at once, so that later relative paths start there. */
   #workingDirectory: string;
   #includeDepth = 0;
 
-  constructor(config: Config, { system, program }: LoadOptions) {
+  constructor(config: Config, { system, program, checkUser }: LoadOptions) {
     this.#config = config;
     this.#system = system;
     this.#program = program;
+    this.#checkUser = checkUser;
     this.#workingDirectory = system.workingDirectory();
   }
 
@@ -125,8 +134,7 @@ class ConfigLoader {
     if (DEPRECATED_DIRECTIVES.has(word) && args.length === 1) return undefined;
 
     if (word === 'user' && args.length >= 1) {
-      this.#config.fileOnly.users.push(args);
-      return undefined;
+      return this.#addUser(args);
     }
     if (word === 'rename-command' && args.length === 2) {
       this.#config.fileOnly.renamedCommands.push({ from: args[0] ?? '', to: args[1] ?? '' });
@@ -142,6 +150,16 @@ class ConfigLoader {
     }
     if (word === 'sentinel') return 'sentinel directive while not in sentinel mode';
     return 'Bad directive or wrong number of arguments';
+  }
+
+  #addUser(args: readonly string[]): string | undefined {
+    const { users } = this.#config.fileOnly;
+    const problem = this.#checkUser?.(
+      args,
+      users.map(([name = '']) => name),
+    );
+    if (problem === undefined) users.push(args);
+    return problem;
   }
 
   #assign(name: DirectiveName, args: readonly string[]): string | undefined {

@@ -29,7 +29,6 @@ export const MEMORY_DIRECTIVES = {
     default: 'noeviction',
     names: EVICTION_POLICIES,
     common: true,
-    limitation: 'nothing is evicted yet',
     summary: 'which keys go when the memory is full',
   },
   'maxmemory-samples': {
@@ -39,7 +38,6 @@ export const MEMORY_DIRECTIVES = {
     min: 1,
     max: INT_MAX,
     unit: 'keys',
-    effect: 'later',
     summary: 'keys compared for one eviction',
   },
   'maxmemory-eviction-tenacity': {
@@ -48,7 +46,6 @@ export const MEMORY_DIRECTIVES = {
     default: 10,
     min: 0,
     max: 100,
-    effect: 'later',
     summary: 'effort per round of eviction, 0 to 100',
   },
   'lfu-log-factor': {
@@ -86,28 +83,24 @@ export const MEMORY_DIRECTIVES = {
     group: 'memory',
     kind: 'bool',
     default: false,
-    effect: 'later',
     summary: 'free evicted values in the background',
   },
   'lazyfree-lazy-expire': {
     group: 'memory',
     kind: 'bool',
     default: false,
-    effect: 'later',
     summary: 'free expired values in the background',
   },
   'lazyfree-lazy-server-del': {
     group: 'memory',
     kind: 'bool',
     default: false,
-    effect: 'later',
     summary: 'free overwritten values in the background',
   },
   'lazyfree-lazy-user-del': {
     group: 'memory',
     kind: 'bool',
     default: false,
-    effect: 'later',
     summary: 'make DEL behave as UNLINK',
   },
   'lazyfree-lazy-user-flush': {

@@ -58,6 +58,32 @@ export const SERVER_DIRECTIVES = {
     summary: 'most threads that threaded mode starts for clients; more clients are refused',
   },
 
+  'metrics-port': {
+    group: 'server',
+    kind: 'integer',
+    default: 0,
+    min: 0,
+    max: 65535,
+    immutable: true,
+    common: true,
+    summary: 'TCP port of the status page and of /metrics for Prometheus; 0 for none',
+  },
+  'metrics-bind': {
+    group: 'server',
+    kind: 'addresses',
+    default: '127.0.0.1',
+    immutable: true,
+    summary: 'addresses of the status page; * for all, a leading - allows one to be missing',
+  },
+  'metrics-hosts': {
+    group: 'server',
+    kind: 'string',
+    default: '',
+    emptyIsUnset: true,
+    immutable: true,
+    summary: 'host names, besides localhost, under which the status page may be asked for',
+  },
+
   // Network.
   port: {
     group: 'network',
@@ -157,7 +183,7 @@ export const SERVER_DIRECTIVES = {
     default: 0,
     min: 0,
     max: 65535,
-    refusal: 'TLS is not available yet',
+    immutable: true,
     summary: 'TCP port for TLS; 0 for none',
   },
   'tls-cert-file': {
@@ -166,7 +192,6 @@ export const SERVER_DIRECTIVES = {
     default: '',
     emptyIsUnset: true,
     volatile: true,
-    effect: 'later',
     summary: 'certificate of the server (PEM)',
   },
   'tls-key-file': {
@@ -175,7 +200,6 @@ export const SERVER_DIRECTIVES = {
     default: '',
     emptyIsUnset: true,
     volatile: true,
-    effect: 'later',
     summary: 'private key of the server (PEM)',
   },
   'tls-key-file-pass': {
@@ -183,7 +207,6 @@ export const SERVER_DIRECTIVES = {
     kind: 'string',
     default: '',
     emptyIsUnset: true,
-    effect: 'later',
     summary: "passphrase of the server's private key",
   },
   'tls-client-cert-file': {
@@ -218,7 +241,6 @@ export const SERVER_DIRECTIVES = {
     default: '',
     emptyIsUnset: true,
     volatile: true,
-    effect: 'later',
     summary: 'Diffie-Hellman parameters',
   },
   'tls-ca-cert-file': {
@@ -227,7 +249,6 @@ export const SERVER_DIRECTIVES = {
     default: '',
     emptyIsUnset: true,
     volatile: true,
-    effect: 'later',
     summary: 'certificate authorities that are trusted (one file)',
   },
   'tls-ca-cert-dir': {
@@ -236,7 +257,6 @@ export const SERVER_DIRECTIVES = {
     default: '',
     emptyIsUnset: true,
     volatile: true,
-    effect: 'later',
     summary: 'certificate authorities that are trusted (directory)',
   },
   'tls-auth-clients': {
@@ -244,7 +264,6 @@ export const SERVER_DIRECTIVES = {
     kind: 'enum',
     default: 'yes',
     names: ['no', 'yes', 'optional'],
-    effect: 'later',
     summary: 'whether clients must show a certificate',
   },
   'tls-protocols': {
@@ -252,7 +271,6 @@ export const SERVER_DIRECTIVES = {
     kind: 'string',
     default: '',
     emptyIsUnset: true,
-    effect: 'later',
     summary: 'TLS versions that are allowed',
   },
   'tls-ciphers': {
@@ -260,7 +278,6 @@ export const SERVER_DIRECTIVES = {
     kind: 'string',
     default: '',
     emptyIsUnset: true,
-    effect: 'later',
     summary: 'ciphers up to TLS 1.2',
   },
   'tls-ciphersuites': {
@@ -268,21 +285,18 @@ export const SERVER_DIRECTIVES = {
     kind: 'string',
     default: '',
     emptyIsUnset: true,
-    effect: 'later',
     summary: 'cipher suites of TLS 1.3',
   },
   'tls-prefer-server-ciphers': {
     group: 'tls',
     kind: 'bool',
     default: false,
-    effect: 'later',
     summary: "follow the server's order of ciphers",
   },
   'tls-session-caching': {
     group: 'tls',
     kind: 'bool',
     default: true,
-    effect: 'later',
     summary: 'let clients resume TLS sessions',
   },
   'tls-session-cache-size': {
@@ -292,7 +306,7 @@ export const SERVER_DIRECTIVES = {
     min: 0,
     max: INT_MAX,
     unit: 'sessions',
-    effect: 'later',
+    effect: 'none',
     summary: 'TLS sessions kept',
   },
   'tls-session-cache-timeout': {
@@ -302,7 +316,6 @@ export const SERVER_DIRECTIVES = {
     min: 0,
     max: INT_MAX,
     unit: 'seconds',
-    effect: 'later',
     summary: 'time a TLS session is kept',
   },
   'tls-cluster': {
@@ -336,7 +349,6 @@ export const SERVER_DIRECTIVES = {
     kind: 'string',
     default: '',
     immutable: true,
-    refusal: 'ACL files are not available yet',
     summary: 'file of users and their permissions',
   },
   'acl-pubsub-default': {
@@ -344,7 +356,6 @@ export const SERVER_DIRECTIVES = {
     kind: 'enum',
     default: 'resetchannels',
     names: ['allchannels', 'resetchannels'],
-    effect: 'later',
     summary: 'channels that a new user may use',
   },
   'acllog-max-len': {
@@ -354,7 +365,6 @@ export const SERVER_DIRECTIVES = {
     min: 0,
     max: INT64_MAX,
     unit: 'entries',
-    effect: 'later',
     summary: 'entries kept in ACL LOG',
   },
   'enable-protected-configs': {
@@ -425,8 +435,7 @@ export const SERVER_DIRECTIVES = {
     default: 'no',
     names: ['upstart', 'systemd', 'auto', 'no'],
     immutable: true,
-    effect: 'later',
-    summary: 'supervisor to tell when the server is ready',
+    summary: 'supervisor to tell when the server is ready; upstart is not told',
   },
   pidfile: {
     group: 'process',
@@ -434,7 +443,6 @@ export const SERVER_DIRECTIVES = {
     default: '',
     emptyIsUnset: true,
     immutable: true,
-    effect: 'later',
     summary: 'file to write the process id to',
   },
   'set-proc-title': {
@@ -640,7 +648,6 @@ export const SERVER_DIRECTIVES = {
     min: -1,
     max: INT64_MAX,
     unit: 'microseconds',
-    effect: 'later',
     summary: 'commands slower than this enter SLOWLOG; -1 for none',
   },
   'slowlog-max-len': {
@@ -650,7 +657,6 @@ export const SERVER_DIRECTIVES = {
     min: 0,
     max: INT64_MAX,
     unit: 'entries',
-    effect: 'later',
     summary: 'entries kept in SLOWLOG',
   },
   'latency-monitor-threshold': {
@@ -660,21 +666,18 @@ export const SERVER_DIRECTIVES = {
     min: 0,
     max: INT64_MAX,
     unit: 'milliseconds',
-    effect: 'later',
     summary: 'events slower than this enter LATENCY; 0 for none',
   },
   'latency-tracking': {
     group: 'observation',
     kind: 'bool',
     default: true,
-    effect: 'later',
     summary: 'keep a latency histogram for each command',
   },
   'latency-tracking-info-percentiles': {
     group: 'observation',
     kind: 'percentiles',
     default: '50 99 99.9',
-    effect: 'later',
     summary: 'percentiles that INFO latencystats prints',
   },
   'notify-keyspace-events': {
@@ -687,7 +690,6 @@ export const SERVER_DIRECTIVES = {
     group: 'observation',
     kind: 'bool',
     default: true,
-    effect: 'later',
     summary: 'report a crash with stack and state',
   },
   'crash-memcheck-enabled': {

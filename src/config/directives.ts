@@ -46,7 +46,15 @@ export const DIFFERENT_DEFAULTS: Partial<Record<DirectiveName, string>> = {
 };
 
 /** Directives that Redis does not have. */
-export const OWN_DIRECTIVES: readonly DirectiveName[] = ['mode', 'io', 'threads', 'max-threads'];
+export const OWN_DIRECTIVES: readonly DirectiveName[] = [
+  'mode',
+  'io',
+  'threads',
+  'max-threads',
+  'metrics-port',
+  'metrics-bind',
+  'metrics-hosts',
+];
 
 /**
  * Once steered something in older versions of Redis; still accepted in files with one argument, and

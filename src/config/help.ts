@@ -10,6 +10,7 @@ const TOOL_ARGUMENTS = {
   'check-aof': '[--fix | --truncate-to-timestamp SECONDS] FILE | MANIFEST',
   'check-rdb': 'FILE',
   convert: '[--force] IN OUT        between FILE.rdb, FILE.json and the directory of an AOF',
+  doctor: '[PORT | /path/to/redis.conf] [--option value …]   what on this machine will hurt the server',
   compare: '[--quick] [--out FILE.html] [--help]   the architectures measured side by side',
 } as const;
 

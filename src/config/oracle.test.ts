@@ -277,7 +277,6 @@ test('bad values of directives that act at once', { skip }, async () => {
   const config = new Config();
   const bad: [name: string, values: string[]][] = [
     ['port', ['', 'x', '-1', '65536', '1 2']],
-    ['tls-port', ['x', '65536']],
     ['maxclients', ['0', '-1', 'x', '4294967296']],
     ['maxmemory-clients', ['x', '-1', '101%', '-1%', '%', '9223372036854775808', '18446744073709551500']],
     ['timeout', ['-1', 'x', '2147483648']],

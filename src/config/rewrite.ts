@@ -238,7 +238,7 @@ export function rewriteConfigFile(
 }
 
 /** At every moment the path holds the whole old or the whole new content, also after a power cut. */
-function replaceFile(path: string, bytes: Uint8Array, files: RewriteFiles): void {
+export function replaceFile(path: string, bytes: Uint8Array, files: RewriteFiles): void {
   const temporary = files.temporaryName(path);
   try {
     files.writeDurably(temporary, bytes);

@@ -78,6 +78,8 @@ export class Blocking implements BlockingService {
   block(call: Call, wait: BlockingWait): void {
     if (this.#served !== 0) {
       this.#waitsOn = true;
+      // It is not counted as a call.
+      call.session.raise(SESSION_BLOCKED);
       return;
     }
     const { session, request, database } = call;
@@ -204,11 +206,16 @@ export class Blocking implements BlockingService {
 
   /** The client is gone. */
   forget(session: Session): void {
+    this.stopWaiting(session.record);
+  }
+
+  /** A client is about to go: it is not served any more. */
+  stopWaiting(client: Ref): void {
     const { clients } = this.#parts;
-    const wait = clients.get(session.record, CLIENT_WAIT);
+    const wait = clients.get(client, CLIENT_WAIT);
     if (wait === 0) return;
     this.#keys.removeWait(wait);
-    clients.set(session.record, CLIENT_WAIT, 0);
+    clients.set(client, CLIENT_WAIT, 0);
   }
 
   #replyTimeout(kind: number): void {

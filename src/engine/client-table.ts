@@ -210,11 +210,13 @@ export class ClientTable {
   }
 
   user(record: Ref): string {
-    return this.#text(record, USER) || 'default';
+    return this.get(record, USER) === 0 ? 'default' : this.#text(record, USER);
   }
 
   setUser(record: Ref, user: string): void {
-    this.#setText(record, USER, user === 'default' ? '' : user);
+    this.#setText(record, USER, '');
+    // A name may be empty: only the default user has no block.
+    if (user !== 'default') setWord(this.#arena, record, USER, this.#newText(user));
   }
 
   address(record: Ref): string {

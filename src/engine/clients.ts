@@ -12,6 +12,7 @@ import {
   SESSION_BLOCKED,
   SESSION_CLOSE_AFTER_REPLY,
   SESSION_CLOSE_NOW,
+  SESSION_MONITOR,
   SESSION_MULTI,
   SESSION_NO_EVICT,
   SESSION_SUBSCRIBER,
@@ -225,6 +226,7 @@ function mailedBytes(table: ClientTable, record: Ref): number {
  */
 function flagLetters(flags: number, tracking: TrackingState, isDirty: boolean): string {
   let letters = '';
+  if ((flags & SESSION_MONITOR) !== 0) letters += 'O';
   if ((flags & SESSION_SUBSCRIBER) !== 0) letters += 'P';
   if ((flags & SESSION_MULTI) !== 0) letters += 'x';
   if ((flags & SESSION_BLOCKED) !== 0) letters += 'b';

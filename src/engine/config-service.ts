@@ -55,6 +55,9 @@ export class SharedConfig implements ConfigService {
   }
 
   rewrite(): string | undefined {
-    return this.#rewriteFile();
+    const error = this.#rewriteFile();
+    if (error === undefined) this.#log.warning('CONFIG REWRITE executed with success.');
+    else this.#log.warning(`CONFIG REWRITE failed: ${error.replace(/^ERR (Rewriting config file: )?/, '')}`);
+    return error;
   }
 }

@@ -23,6 +23,7 @@ import {
   wrongArity,
 } from '../commands/errors.ts';
 import {
+  FLAG_ADMIN,
   FLAG_DENY_OOM,
   FLAG_LOADING,
   FLAG_MAY_REPLICATE,
@@ -30,6 +31,7 @@ import {
   FLAG_NO_MULTI,
   FLAG_PUBSUB,
   FLAG_READONLY,
+  FLAG_SKIP_MONITOR,
   FLAG_WRITE,
 } from '../commands/runtime-command.ts';
 import type { RuntimeCommand } from '../commands/runtime-command.ts';
@@ -41,10 +43,12 @@ import {
   SESSION_CLOSE_NOW,
   SESSION_DIRTY_EXEC,
   SESSION_GATED,
+  SESSION_MONITOR,
   SESSION_MULTI,
   SESSION_REPLY_OFF,
   SESSION_REPLY_SKIP,
   SESSION_REPLY_SKIP_NEXT,
+  SESSION_RESTRICTED,
   SESSION_SUBSCRIBER,
   SESSION_TRACKING,
   SESSION_UNAUTHENTICATED,
@@ -55,18 +59,19 @@ import type { QueuedCommand } from '../commands/session.ts';
 import type { Config } from '../config/config.ts';
 import type { Database } from '../keyspace/database.ts';
 import type { EncodingLimits } from '../keyspace/encoding-limits.ts';
-import type { Keyspace } from '../keyspace/keyspace.ts';
+import type { Keyspace, LazyFreeing } from '../keyspace/keyspace.ts';
 import { notifyMaskOf } from '../keyspace/notify.ts';
 import { OutOfMemoryError } from '../memory/allocator.ts';
 import type { Allocator } from '../memory/allocator.ts';
 import type { Ref } from '../memory/arena.ts';
-import { CONTROL_CONFIG_VERSION, CONTROL_TRACKING } from '../memory/control-block.ts';
+import { CONTROL_CONFIG_VERSION, CONTROL_MONITORS, CONTROL_TRACKING } from '../memory/control-block.ts';
 import { ErrorReply } from '../protocol/error-reply.ts';
 import { REPLY_BYTES_MAX, ReplyTooLargeError } from '../protocol/reply-writer.ts';
 import type { ReplyWriter } from '../protocol/reply-writer.ts';
 import { Request } from '../protocol/request.ts';
 import type { Clock } from '../util/clock.ts';
 import type { Log } from '../util/log.ts';
+import type { AccessControl } from './acl/access-control.ts';
 import { adoptConfig } from './config-sharing.ts';
 import {
   PAUSE_ALL,
@@ -78,6 +83,9 @@ import {
 } from './shared-state.ts';
 import type { Blocking } from './blocking.ts';
 import { ReadAhead } from './read-ahead.ts';
+import { MemoryLimit } from './memory-limit.ts';
+import type { LatencyHistograms } from './latency-histogram.ts';
+import type { Observation } from './observation.ts';
 import type { Statistics } from './statistics.ts';
 import type { Tracking } from './tracking.ts';
 
@@ -93,13 +101,19 @@ const GATE_PAUSED = 1 << 0;
 const GATE_MEMORY_LIMIT = 1 << 1;
 const GATE_LOADING = 1 << 2;
 const GATE_WRITES_REFUSED = 1 << 3;
+const GATE_MONITORED = 1 << 4;
 
 /** Cheap commands timed together at most: what the clock that expiry is judged by may lag behind. */
 const GROUP_COMMANDS_MAX = 64;
+/** Where less than that counts as slow a group might: each command is timed alone then. */
+const SLOW_GROUP_MICROS = 10_000;
 const UNKNOWN_NAME_BYTES_MAX = 128;
+const NOT_FOR_MONITORS = new ErrorReply("ERR Replica can't interact with the keyspace");
 const NOT_IN_TRANSACTION = new ErrorReply('ERR Command not allowed inside a transaction');
 /** Commands that MULTI does not queue (server.c, processCommand). */
 const RUN_INSIDE_MULTI = new Set(['exec', 'discard', 'multi', 'watch', 'quit', 'reset']);
+/** Commands of a transaction that memory is never wanting for by themselves. */
+const ENDS_TRANSACTION = new Set(['exec', 'discard', 'quit', 'reset']);
 /** With RESP2 a client that has subscribed cannot tell replies from messages (server.c, processCommand). */
 const RUN_BY_SUBSCRIBERS = new Set([
   ...['subscribe', 'psubscribe', 'ssubscribe'],
@@ -141,6 +155,7 @@ export class Engine {
   readonly keyspace: Keyspace;
   readonly config: Config;
   readonly statistics: Statistics;
+  readonly memoryLimit: MemoryLimit;
   readonly #allocator: Allocator;
   readonly #readAhead: ReadAhead;
   readonly #control: Int32Array;
@@ -151,6 +166,8 @@ export class Engine {
   #call: Call | undefined;
   #blocking: Blocking | undefined;
   #tracking: Tracking | undefined;
+  #access: AccessControl | undefined;
+  #observation: Observation | undefined;
   #gate = 0;
   #configVersion = 0;
   #onConfigChange: (config: Config) => void = () => {};
@@ -162,6 +179,10 @@ export class Engine {
   /** The commands that are timed together, and how many have run. */
   #group: RuntimeCommand | undefined;
   #groupCount = 0;
+  #groupCommandsMax = GROUP_COMMANDS_MAX;
+  /** What takes longer is looked at by `noteSlow`. */
+  #slowMicros = Infinity;
+  #times: LatencyHistograms | undefined;
   #sink: EffectSink | undefined;
   /**
    * What the command under way has had for effects so far: with EXEC, and when a dead key was in its way,
@@ -184,6 +205,8 @@ export class Engine {
     this.#log = parts.log;
     this.commands = new CommandIndex(renamed(ALL_COMMANDS, parts.config));
     this.statistics = parts.statistics(this.commands.all.length);
+    const { keyspace, clock } = parts;
+    this.memoryLimit = new MemoryLimit({ keyspace, clock, statistics: this.statistics });
     this.#readAhead = new ReadAhead(parts.keyspace, this.commands);
   }
 
@@ -194,10 +217,17 @@ export class Engine {
   connect(
     services: Services,
     onConfigChange: (config: Config) => void,
-    others: { readonly blocking?: Blocking; readonly tracking?: Tracking } = {},
+    others: {
+      readonly blocking?: Blocking;
+      readonly tracking?: Tracking;
+      readonly access?: AccessControl;
+      readonly observation?: Observation;
+    } = {},
   ): void {
     this.#blocking = others.blocking;
     this.#tracking = others.tracking;
+    this.#access = others.access;
+    this.#observation = others.observation;
     this.#call = new Call({ keyspace: this.keyspace, reply: this.#reply, config: this.config, services });
     this.#onConfigChange = onConfigChange;
     this.applyConfig();
@@ -211,6 +241,11 @@ export class Engine {
   /** The record of the client in whose name a command is running, 0 = none. */
   get currentClient(): Ref {
     return this.#isInCommand ? this.#call!.session.record : 0;
+  }
+
+  /** The command that is running, or in which this thread has died. */
+  get runningCall(): Call | undefined {
+    return this.#isInCommand ? this.#call : undefined;
   }
 
   /** Sends the effects of write commands there; while it does not want them they are not put together. */
@@ -240,6 +275,7 @@ export class Engine {
       this.#configVersion = adoptConfig(this.#allocator, this.config);
       this.applyConfig();
     }
+    if (this.#access?.hasChanged === true) this.#access.adopt();
     this.#updateGate();
     if (this.#control[CONTROL_TRACKING] !== 0) this.#tracking?.limitKeys();
   }
@@ -281,8 +317,18 @@ export class Engine {
     accessClock.lfuLogFactor = Number(values['lfu-log-factor']);
     accessClock.lfuDecayMinutes = Number(values['lfu-decay-time']);
     Object.assign(this.keyspace.limits, encodingLimits(values));
+    Object.assign(this.keyspace.lazy, lazyFreeing(values));
+    this.memoryLimit.configure({
+      bytesMax: Number(values.maxmemory),
+      policy: values['maxmemory-policy'],
+      sampleCount: Number(values['maxmemory-samples']),
+      tenacity: Number(values['maxmemory-eviction-tenacity']),
+    });
     this.keyspace.notifyMask = notifyMaskOf(values['notify-keyspace-events']);
     this.#log.level = values.loglevel;
+    this.#slowMicros = this.#observation?.applyConfig() ?? Infinity;
+    this.#times = this.#observation?.times;
+    this.#groupCommandsMax = this.#slowMicros < SLOW_GROUP_MICROS ? 1 : GROUP_COMMANDS_MAX;
     this.#onConfigChange(this.config);
     this.#updateGate();
   }
@@ -298,6 +344,7 @@ export class Engine {
     if (this.config.values.maxmemory > 0) gate |= GATE_MEMORY_LIMIT;
     if (this.#control[STATE_LOADING] !== 0) gate |= GATE_LOADING;
     if (this.#control[STATE_WRITES_REFUSED] !== 0) gate |= GATE_WRITES_REFUSED;
+    if (this.#control[CONTROL_MONITORS] !== 0) gate |= GATE_MONITORED;
     this.#gate = gate;
     this.#call!.isPropagating = this.#sink?.isWanted === true;
   }
@@ -365,6 +412,10 @@ export class Engine {
     if (session.has(SESSION_UNAUTHENTICATED) && (command.flags & FLAG_NO_AUTH) === 0)
       return NOT_AUTHENTICATED;
     if (session.has(SESSION_MULTI) && (command.flags & FLAG_NO_MULTI) !== 0) return NOT_IN_TRANSACTION;
+    if (session.has(SESSION_RESTRICTED)) {
+      const refusal = this.#access!.refusal(session, request, command);
+      if (refusal !== undefined) return refusal;
+    }
     if ((this.#gate & GATE_MEMORY_LIMIT) !== 0 && this.#isOutOfMemory(session, command)) return OUT_OF_MEMORY;
     if ((this.#gate & GATE_WRITES_REFUSED) !== 0 && isWriteOrPing(session, command)) {
       const refusal = this.#call!.services.persistence.writeRefusal;
@@ -374,6 +425,7 @@ export class Engine {
       if (!RUN_BY_SUBSCRIBERS.has(command.fullName)) return notForSubscribers(command.fullName);
     }
     if ((this.#gate & GATE_LOADING) !== 0 && (command.flags & FLAG_LOADING) === 0) return LOADING;
+    if (session.has(SESSION_MONITOR) && touchesData(session, command)) return NOT_FOR_MONITORS;
     return undefined;
   }
 
@@ -407,14 +459,17 @@ export class Engine {
   }
 
   #isOutOfMemory(session: Session, command: RuntimeCommand): boolean {
-    if (Number(this.config.values.maxmemory) >= this.#allocator.usedBytes) return false;
-    const isTransaction = command.fullName === 'exec';
-    if (isTransaction) return session.queue.some((queued) => (queued.command.flags & FLAG_DENY_OOM) !== 0);
+    if (this.memoryLimit.enforce() !== 'exceeded') return false;
+    // What MULTI queues takes memory too, whatever it is.
+    if (session.has(SESSION_MULTI) && !ENDS_TRANSACTION.has(command.fullName)) return true;
+    if (command.fullName === 'exec')
+      return session.queue.some((queued) => (queued.command.flags & FLAG_DENY_OOM) !== 0);
     return (command.flags & FLAG_DENY_OOM) !== 0;
   }
 
   #mustWait(session: Session, command: RuntimeCommand): boolean {
     if ((this.#gate & GATE_PAUSED) === 0) return false;
+    if (session.has(SESSION_MONITOR)) return false;
     if (this.#control[STATE_PAUSE_MODE] === PAUSE_ALL) return true;
     const mayWrite = (flags: number) => (flags & (FLAG_WRITE | FLAG_MAY_REPLICATE)) !== 0;
     if (command.fullName === 'exec') return session.queue.some((queued) => mayWrite(queued.command.flags));
@@ -454,6 +509,9 @@ export class Engine {
     const call = this.#call!;
     const reply = this.#reply;
     const { keyspace } = this;
+    // What the group before was is still to be seen in the call.
+    if (command !== this.#group) this.#beginGroup(command);
+    const started = this.#micros;
     call.request = request;
     call.session = session;
     call.command = command;
@@ -461,7 +519,6 @@ export class Engine {
     call.effects = undefined;
     reply.version = session.protocolVersion;
     this.#readAhead.announce(request);
-    if (command !== this.#group) this.#beginGroup(command);
     const mark = reply.position;
     const changes = keyspace.changeCount;
     const isOutermost = !this.#isInCommand;
@@ -475,12 +532,19 @@ export class Engine {
     }
     if ((session.flags & SESSION_TRACKING) !== 0) this.#noteTracked(session, request, command, isOutermost);
     if (isOutermost && this.#tracking?.hasPending === true) this.#tracking.sendPending();
+    if ((this.#gate & GATE_MONITORED) !== 0) this.#monitor(session, request, command);
     this.#isInCommand = !isOutermost;
 
-    if (command !== this.#group) this.#beginGroup(command);
+    if (command !== this.#group) {
+      // EXEC has run others: its own time includes theirs.
+      this.#beginGroup(command);
+      this.#micros = started;
+      call.request = request;
+      call.command = command;
+    }
     // A command that waits counts when it is run again.
     if ((session.flags & SESSION_BLOCKED) === 0) this.#groupCount++;
-    if (!command.isCheap || this.#groupCount === GROUP_COMMANDS_MAX) this.#endGroup();
+    if (!command.isCheap || this.#groupCount >= this.#groupCommandsMax) this.#endGroup();
     if (keyspace.changeCount !== changes || call.effects !== undefined)
       this.#afterChange(request, command, call, changes);
     if (isOutermost) {
@@ -528,7 +592,11 @@ export class Engine {
     const group = this.#group;
     if (group === undefined) return;
     const ended = this.#clock.monotonicMicros();
-    this.statistics.commandsRun(group.id, this.#groupCount, ended - this.#micros);
+    const micros = ended - this.#micros;
+    this.statistics.commandsRun(group.id, this.#groupCount, micros);
+    if (this.#times !== undefined && this.#groupCount > 0)
+      this.#times.record(group.id, this.#groupCount, (micros * 1000) / this.#groupCount);
+    if (micros >= this.#slowMicros && this.#groupCount > 0) this.#noteSlow(group, micros);
     this.#micros = ended;
     this.keyspace.setTime(this.#wallAtEntry + Math.floor((ended - this.#microsAtEntry) / 1000));
     this.#group = undefined;
@@ -537,12 +605,25 @@ export class Engine {
     if (!group.isCheap) this.#updateGate();
   }
 
+  /** A command, or the last of several that were timed together, was slow. */
+  #noteSlow(command: RuntimeCommand, micros: number): void {
+    this.#observation?.noteSlow(this.#call!.session, command, this.#call!.request, micros);
+  }
+
+  /** What a client that waits has sent was shown when it came. */
+  #monitor(session: Session, request: Request, command: RuntimeCommand): void {
+    if ((command.flags & (FLAG_ADMIN | FLAG_SKIP_MONITOR)) === 0 && !this.#isServing)
+      this.#observation!.monitors.feed(session, command, request);
+  }
+
   /** Runs a command that MULTI had queued: its own errors, its own reply. */
   runQueued(call: Call, queued: QueuedCommand): void {
-    const { session, request, command } = call;
-    this.#run(session, queued.request, queued.command);
-    call.request = request;
-    call.command = command;
+    const { session } = call;
+    const refusal = session.has(SESSION_RESTRICTED)
+      ? this.#access!.queuedRefusal(session, queued.request, queued.command)
+      : undefined;
+    if (refusal === undefined) this.#run(session, queued.request, queued.command);
+    else this.#replyError(refusal);
   }
 
   #fail(session: Session, command: RuntimeCommand, error: unknown): void {
@@ -601,8 +682,17 @@ export class Engine {
 
   /** A key was deleted because its time had passed: its deletion is an effect too. */
   keyExpired(database: Database, key: Uint8Array): void {
+    this.#propagateDeletion(database, key, this.keyspace.lazy.expire);
+  }
+
+  /** A key was deleted to make room. */
+  keyEvicted(database: Database, key: Uint8Array): void {
+    this.#propagateDeletion(database, key, this.keyspace.lazy.eviction);
+  }
+
+  #propagateDeletion(database: Database, key: Uint8Array, isLazy: boolean): void {
     if (!this.#call!.isPropagating) return;
-    const verb = this.config.values['lazyfree-lazy-expire'] ? 'UNLINK' : 'DEL';
+    const verb = isLazy ? 'UNLINK' : 'DEL';
     const request = Request.of([Buffer.from(verb), key]);
     if (this.#isInCommand) this.#unit.push({ databaseIndex: database.index, request });
     else this.#sink!.append(database.index, request);
@@ -626,6 +716,7 @@ export class Engine {
     if (!command.acceptsCount(request.count)) return wrongArity(command.fullName);
     if (isOfConnection(command)) return undefined;
     const call = this.#call!;
+    const { request: outerRequest, session: outerSession, command: outerCommand } = call;
     call.request = request;
     call.session = this.#replaySession;
     call.session.databaseIndex = databaseIndex;
@@ -644,6 +735,10 @@ export class Engine {
       else if (!(error instanceof ReplyTooLargeError)) throw error;
     }
     this.#reply.truncate(mark);
+    // DEBUG LOADAOF is a command itself.
+    call.request = outerRequest;
+    call.session = outerSession;
+    call.command = outerCommand;
     return failure;
   }
 
@@ -653,6 +748,7 @@ export class Engine {
     pubsub.unsubscribeAll(session.record);
     tracking.disable(session);
     this.#blocking?.forget(session);
+    this.#observation?.monitors.remove(session);
     this.#call!.services.transactions.discard(session);
     if (session.watchMarker !== 0) this.keyspace.watches.freeMarker(session.watchMarker);
     session.watchMarker = 0;
@@ -684,6 +780,15 @@ function encodingLimits(values: Config['values']): EncodingLimits {
   };
 }
 
+function lazyFreeing(values: Config['values']): LazyFreeing {
+  return {
+    eviction: values['lazyfree-lazy-eviction'],
+    expire: values['lazyfree-lazy-expire'],
+    serverDel: values['lazyfree-lazy-server-del'],
+    userDel: values['lazyfree-lazy-user-del'],
+  };
+}
+
 function notForSubscribers(name: string): ErrorReply {
   return new ErrorReply(
     `ERR Can't execute '${name}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are ` +
@@ -704,6 +809,13 @@ function isWriteOrPing(session: Session, command: RuntimeCommand): boolean {
   return (command.flags & FLAG_WRITE) !== 0;
 }
 
+/** What a client that monitors may not do (server.c, processCommand). */
+function touchesData(session: Session, command: RuntimeCommand): boolean {
+  const touches = (flags: number) => (flags & (FLAG_WRITE | FLAG_READONLY | FLAG_MAY_REPLICATE)) !== 0;
+  if (command.fullName === 'exec') return session.queue.some((queued) => touches(queued.command.flags));
+  return touches(command.flags);
+}
+
 /** The rows under the names that `rename-command` gives them; an empty name removes a command. */
 function renamed(rows: typeof ALL_COMMANDS, config: Config): typeof ALL_COMMANDS {
   const names = new Map(
@@ -712,5 +824,5 @@ function renamed(rows: typeof ALL_COMMANDS, config: Config): typeof ALL_COMMANDS
   if (names.size === 0) return rows;
   return rows
     .filter((row) => names.get(row.name) !== '')
-    .map((row) => ({ ...row, name: names.get(row.name) ?? row.name }));
+    .map((row) => ({ ...row, name: names.get(row.name) ?? row.name, originalName: row.name }));
 }

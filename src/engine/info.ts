@@ -20,6 +20,7 @@ import { bytesToHuman, formatPercent } from '../util/memory-size.ts';
 import { formatFixed } from '../util/numbers.ts';
 import { STATE_THREAD_COUNT } from './shared-state.ts';
 import type { CommandFigures, Statistics } from './statistics.ts';
+import type { LatencyHistograms } from './latency-histogram.ts';
 
 /** What does not change while the server runs. */
 export interface ProcessFacts {
@@ -103,8 +104,11 @@ export interface InfoSources {
   readonly process: ProcessFacts;
   /** Unix time in ms; fractions are welcome. */
   readonly nowMillis: number;
+  /** Of the process' clock. */
+  readonly nowMicros: number;
   readonly config: Config;
   readonly commands: CommandIndex;
+  readonly histograms: LatencyHistograms;
   readonly keyspace: Keyspace;
   readonly allocator: Allocator;
   readonly statistics: Statistics;
@@ -148,7 +152,7 @@ const SECTIONS: readonly Section[] = [
   { title: 'Modules', names: ['modules', 'module_list'], isDefault: true, fields: () => ({}) },
   { title: 'Commandstats', names: ['commandstats'], isDefault: false, fields: commandFields },
   { title: 'Errorstats', names: ['errorstats'], isDefault: true, fields: errorFields },
-  { title: 'Latencystats', names: ['latencystats'], isDefault: false, fields: () => ({}) },
+  { title: 'Latencystats', names: ['latencystats'], isDefault: false, fields: latencyFields },
   { title: 'Cluster', names: ['cluster'], isDefault: true, fields: () => ({ cluster_enabled: 0 }) },
   { title: 'Keyspace', names: ['keyspace'], isDefault: true, fields: keyspaceFields },
 ];
@@ -261,7 +265,7 @@ function memoryFields({ memory, keyspace, config, allocator }: InfoSources): Fie
     rss_overhead_bytes: overhead.processOverhead.bytes,
     mem_fragmentation_ratio: formatFixed(overhead.fragmentation.ratio, 2),
     mem_fragmentation_bytes: overhead.fragmentation.bytes,
-    mem_not_counted_for_evict: 0,
+    mem_not_counted_for_evict: memory.notCountedForEviction,
     mem_replication_backlog: 0,
     mem_total_replication_buffers: 0,
     mem_clients_slaves: 0,
@@ -355,7 +359,13 @@ function status(isOk: boolean): string {
   return isOk ? 'ok' : 'err';
 }
 
-function statFields({ statistics, keyspace, pubsub, tracking }: InfoSources): Fields {
+/** For how long there has been more in use than `maxmemory` allows. */
+function exceededMillis(statistics: Statistics, nowMicros: number): number {
+  const since = statistics.get('evictionExceededSince');
+  return since === 0 ? 0 : Math.floor((nowMicros - since) / 1000);
+}
+
+function statFields({ statistics, keyspace, pubsub, tracking, nowMicros }: InfoSources): Fields {
   const { lock } = statistics;
   const kilobytes = (bytesPerSecond: number) => formatFixed(bytesPerSecond / 1024, 2);
   return {
@@ -381,7 +391,7 @@ function statFields({ statistics, keyspace, pubsub, tracking }: InfoSources): Fi
     evicted_keys: keyspace.counter('evicted'),
     evicted_clients: statistics.get('evictedClients'),
     total_eviction_exceeded_time: Math.floor(statistics.get('evictionExceededMicros') / 1000),
-    current_eviction_exceeded_time: 0,
+    current_eviction_exceeded_time: exceededMillis(statistics, nowMicros),
     keyspace_hits: keyspace.counter('hits'),
     keyspace_misses: keyspace.counter('misses'),
     pubsub_channels: pubsub.topicCount('channel'),
@@ -495,6 +505,19 @@ function commandLine({ calls, micros, rejectedCalls, failedCalls }: CommandFigur
     `rejected_calls=${rejectedCalls}`,
     `failed_calls=${failedCalls}`,
   ].join(',');
+}
+
+/** Within how many microseconds so many per cent of the calls were done (server.c, genRedisInfoString). */
+function latencyFields({ commands, config, histograms }: InfoSources): Fields {
+  const fields: Record<string, string> = {};
+  const percentiles = config.values['latency-tracking-info-percentiles'];
+  for (const { id, fullName } of commands.all) {
+    if (histograms.callsOf(id) === 0) continue;
+    fields[`latency_percentiles_usec_${safeName(fullName)}`] = percentiles
+      .map((percent) => `p${percent}=${(histograms.percentile(id, percent) / 1000).toFixed(3)}`)
+      .join(',');
+  }
+  return fields;
 }
 
 function errorFields({ statistics }: InfoSources): Fields {

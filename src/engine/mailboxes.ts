@@ -35,6 +35,9 @@ export const MAIL_RETIRE = 10;
 /** The client's wait is over (blocking.ts); its reply came before. */
 export const MAIL_UNBLOCKED = 11;
 
+/** To the thread for TLS: its directives, or the files that they name, have changed. */
+export const MAIL_TLS_CHANGED = 12;
+
 export interface Mail {
   readonly kind: number;
   readonly clientId: number;

@@ -39,6 +39,7 @@ const COUNTERS = {
   longestBatchMicros: 15,
   longestCommandMicros: 16,
   cronRuns: 17,
+  evictionExceededSince: 31,
 } as const;
 export type Counter = keyof typeof COUNTERS;
 
@@ -227,6 +228,10 @@ export class Statistics {
 
   add(name: Counter, by: number): void {
     this.#values[COUNTERS[name]] = this.#values[COUNTERS[name]]! + by;
+  }
+
+  set(name: Counter, value: number): void {
+    this.#values[COUNTERS[name]] = value;
   }
 
   /** Sets a counter that remembers a maximum. */

@@ -91,6 +91,7 @@ export class Database {
     this.#arena = keyspace.arena;
     this.#header = header;
     this.#table = new HashTable(keyspace.allocator, header, ENTRY_LAYOUT);
+    this.#table.mayGrowBy = (byteCount) => keyspace.hasRoomFor(byteCount);
     this.#expiring = new RefVector(keyspace.allocator, header, EXPIRING);
     this.#fieldExpiring = new RefVector(keyspace.allocator, header, FIELDS_EXPIRE);
   }
@@ -265,8 +266,13 @@ export class Database {
   /** Sets a key to a value that is no string, whatever it was before; it becomes persistent. */
   storeWith(key: Uint8Array, start: number, end: number, type: number, encoding: number, value: Ref): Ref {
     const old = this.lookupWrite(key, start, end);
-    if (old !== 0) this.delete(old);
-    return this.createWith(key, start, end, type, encoding, value);
+    if (old === 0) return this.createWith(key, start, end, type, encoding, value);
+    const clock = this.clockOf(old);
+    this.delete(old);
+    const entry = this.createWith(key, start, end, type, encoding, value);
+    // The key stays as frequent as it was (db.c, dbOverwrite).
+    if (this.#keyspace.accessClock.isLfu) this.setClock(entry, clock);
+    return entry;
   }
 
   /** The value of an entry that is no string. */
@@ -284,14 +290,14 @@ export class Database {
     setWord(this.#arena, entry, ENTRY_VALUE, value);
   }
 
-  /** Deletes the key, its expiry and its value. */
-  delete(entry: Ref): void {
+  /** Deletes the key, its expiry and its value. @param isLazy see LazyFreeing */
+  delete(entry: Ref, isLazy = this.#keyspace.lazy.serverDel): void {
     this.willChange(entry);
     this.#tellStreamReaders(entry);
     this.#table.remove(entry);
     if ((getWord(this.#arena, entry, ENTRY_META) & FLAG_EXPIRES) !== 0) this.#unindexExpiry(entry);
     if (this.hasExpiringFields(entry)) this.indexFieldExpiry(entry, false);
-    this.#keyspace.freeValue(entry);
+    this.#keyspace.freeValue(entry, isLazy);
     this.#allocator.free(entry);
   }
 
@@ -306,15 +312,22 @@ export class Database {
   willReplaceValue(entry: Ref): void {
     this.#tellStreamReaders(entry);
     if (this.hasExpiringFields(entry)) this.indexFieldExpiry(entry, false);
-    this.#keyspace.freeValue(entry);
+    this.#keyspace.freeValue(entry, this.#keyspace.lazy.serverDel);
   }
 
   /** Deletes a key whose time has passed, and tells everybody. */
   expire(entry: Ref): void {
     const key = this.keyOf(entry);
     const expiry = this.expiryOf(entry);
-    this.delete(entry);
+    this.delete(entry, this.#keyspace.lazy.expire);
     this.#keyspace.expired(this, key, expiry);
+  }
+
+  /** Deletes a key to make room, and tells everybody. */
+  evict(entry: Ref): void {
+    const key = this.keyOf(entry);
+    this.delete(entry, this.#keyspace.lazy.eviction);
+    this.#keyspace.evicted(this, key);
   }
 
   /**
@@ -381,7 +394,7 @@ export class Database {
     const groups = this.#table.groupCount;
     while (this.expiryCursor < groups) {
       this.#table.visitGroupAt(this.expiryCursor, (entry) => {
-        this.#keyspace.freeValue(entry);
+        this.#keyspace.freeValue(entry, false);
         this.#allocator.free(entry);
       });
       this.expiryCursor++;
@@ -452,6 +465,11 @@ export class Database {
     this.#unindexExpiry(entry);
     const kept = this.tailBytes(entry);
     return this.reshape(entry, getWord(this.#arena, entry, ENTRY_META) & ~FLAG_EXPIRES, kept, kept);
+  }
+
+  /** Whether the key is one of those that expire. */
+  expires(entry: Ref): boolean {
+    return (getWord(this.#arena, entry, ENTRY_META) & FLAG_EXPIRES) !== 0;
   }
 
   /** The n-th key that expires, in no particular order. */

@@ -7,20 +7,32 @@
  *     node   word 0   next node
  *            word 1   type:16 | encoding:16 of the value
  *            word 2   the value
+ *            word 3   1 = `lazyfree-lazy-…` or UNLINK wanted it so: INFO counts it when it is freed
  */
 import type { Ref } from '../memory/arena.ts';
 import { getWord, setWord } from '../memory/struct.ts';
+import { ENCODING_HASHTABLE, ENCODING_SKIPLIST } from './entry.ts';
 import type { Keyspace } from './keyspace.ts';
 
 const NEXT = 0;
 const FORM = 1;
 const VALUE = 2;
-const NODE_BYTES = 12;
+const IS_LAZY = 3;
+const NODE_BYTES = 16;
 const ENCODING_SHIFT = 16;
 const TYPE_MASK = 0xffff;
 
-/** More elements than this are freed in slices. */
+/** More elements than this are freed in slices … */
 const ELEMENTS_AT_ONCE_MAX = 1024;
+/** … or more than this, where it is asked for (lazyfree.c, LAZYFREE_THRESHOLD). */
+const LAZY_ELEMENTS_AT_ONCE_MAX = 64;
+
+/** What is known of a value that is to be freed. */
+export interface DetachedForm {
+  readonly type: number;
+  readonly encoding: number;
+  readonly isLazy: boolean;
+}
 
 export class DetachedValues {
   readonly #keyspace: Keyspace;
@@ -34,10 +46,11 @@ export class DetachedValues {
   }
 
   /** Frees a value, or puts it down to be freed by `dismantle`. */
-  free(value: Ref, type: number, encoding: number): void {
+  free(value: Ref, { type, encoding, isLazy }: DetachedForm): void {
     const { allocator, arena } = this.#keyspace;
     const kind = this.#keyspace.kindOf(type);
-    const isLarge = kind.length(value, encoding) > ELEMENTS_AT_ONCE_MAX;
+    const elementsMax = isLazy && isOfMembers(encoding) ? LAZY_ELEMENTS_AT_ONCE_MAX : ELEMENTS_AT_ONCE_MAX;
+    const isLarge = kind.length(value, encoding) > elementsMax;
     const node = isLarge ? allocator.tryAllocate(NODE_BYTES) : 0;
     if (node === 0) {
       kind.dismantle(value, encoding, () => false);
@@ -46,6 +59,7 @@ export class DetachedValues {
     setWord(arena, node, NEXT, getWord(arena, this.#header, this.#headerWord));
     setWord(arena, node, FORM, type | (encoding << ENCODING_SHIFT));
     setWord(arena, node, VALUE, value);
+    setWord(arena, node, IS_LAZY, isLazy ? 1 : 0);
     setWord(arena, this.#header, this.#headerWord, node);
   }
 
@@ -58,6 +72,7 @@ export class DetachedValues {
     const kind = this.#keyspace.kindOf(form & TYPE_MASK);
     if (kind.dismantle(getWord(arena, node, VALUE), form >>> ENCODING_SHIFT, shouldStop)) {
       setWord(arena, this.#header, this.#headerWord, getWord(arena, node, NEXT));
+      if (getWord(arena, node, IS_LAZY) !== 0) this.#keyspace.count('lazyFreed', 1);
       allocator.free(node);
     }
     return true;
@@ -71,4 +86,9 @@ export class DetachedValues {
       node = getWord(arena, node, NEXT);
     return count;
   }
+}
+
+/** A block for each member, where others have many in one. */
+function isOfMembers(encoding: number): boolean {
+  return encoding === ENCODING_HASHTABLE || encoding === ENCODING_SKIPLIST;
 }

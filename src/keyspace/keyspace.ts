@@ -50,7 +50,7 @@ import { HeldStrings } from './held-strings.ts';
 import { ListValues } from './list-values.ts';
 import { SetValues } from './set-values.ts';
 import { StreamValues } from './stream-values.ts';
-import { NOTIFY_EXPIRED, NOTIFY_GENERIC, NOTIFY_HASH } from './notify.ts';
+import { NOTIFY_EVICTED, NOTIFY_EXPIRED, NOTIFY_GENERIC, NOTIFY_HASH } from './notify.ts';
 import { SortedSetValues } from './sorted-set-values.ts';
 import { StringValues } from './string-values.ts';
 import type { ValueKind } from './value-kind.ts';
@@ -90,6 +90,8 @@ const DETACHED_NEXT = DATABASE_WORDS;
 export interface KeyspaceObserver {
   /** A key was deleted because its time had passed: propagate its deletion. */
   keyExpired(database: Database, key: Uint8Array): void;
+  /** A key was deleted to make room: propagate its deletion. */
+  keyEvicted?(database: Database, key: Uint8Array): void;
   /** Fields of a hash were deleted because their time had passed: propagate their deletion. */
   fieldsExpired?(database: Database, key: Uint8Array, fields: readonly Uint8Array[]): void;
   /** An event of one of the classes in `notifyMask`. */
@@ -105,6 +107,14 @@ export interface KeyspaceObserver {
   preserve(database: Database, entry: Ref): void;
   /** A key that clients wait for may have come: a list, sorted set or stream was created, or has grown. */
   keyReady(database: Database, key: Uint8Array, start: number, end: number): void;
+}
+
+/** By why a key goes; `serverDel` is all that a command does beside what it was asked for. */
+export interface LazyFreeing {
+  eviction: boolean;
+  expire: boolean;
+  serverDel: boolean;
+  userDel: boolean;
 }
 
 /** Tells clients that track keys. */
@@ -157,6 +167,10 @@ export class Keyspace {
   #ignoresExpiry = false;
   /** False while clients are paused or commands of a master are applied: dead keys look dead but stay. */
   mayDeleteExpired = true;
+  /** Whether the tables of keys may grow by so many bytes; set by who keeps the memory limit. */
+  hasRoomFor: (byteCount: number) => boolean = () => true;
+  /** What is put aside to be freed in slices already when it is of moderate size (`lazyfree-lazy-*`). */
+  readonly lazy: LazyFreeing = { eviction: false, expire: false, serverDel: false, userDel: false };
   /** Which event classes somebody listens to (NOTIFY_*). */
   notifyMask = 0;
   /** The running snapshot's epoch, as of the moment the lock was taken. */
@@ -283,6 +297,16 @@ export class Keyspace {
     this.observer?.keyExpired(database, key);
   }
 
+  /** A key was deleted to make room: as little a client's change as the end of its time. */
+  evicted(database: Database, key: Uint8Array): void {
+    this.count('evicted', 1);
+    if (this.arena.control[CONTROL_TRACKING] !== 0) this.tracker?.keyChanged(key, 0, key.length, false);
+    if (this.arena.control[CONTROL_WATCHED_KEYS] !== 0)
+      this.watches.touch(database.index, key, 0, key.length);
+    this.event(database, key, 0, key.length, NOTIFY_EVICTED, 'evicted');
+    this.observer?.keyEvicted?.(database, key);
+  }
+
   /** The same of fields of a hash, and of the key when these were the last. */
   fieldsExpired(database: Database, key: Uint8Array, fields: readonly Uint8Array[], isGone: boolean): void {
     this.event(database, key, 0, key.length, NOTIFY_HASH, 'hexpired');
@@ -304,14 +328,17 @@ export class Keyspace {
 
   // Values --------------------------------------------------------------------------------------------------
 
-  /** Frees what an entry's value holds outside of the entry's own block; much of it in the background. */
-  freeValue(entry: Ref): void {
+  /**
+   * Frees what an entry's value holds outside of the entry's own block; much of it in the background, and
+   * less of it, too, when `isLazy`.
+   */
+  freeValue(entry: Ref, isLazy: boolean): void {
     const meta = getWord(this.arena, entry, ENTRY_META);
     const type = typeOfMeta(meta);
     if (type !== TYPE_STRING) {
       const value = getWord(this.arena, entry, ENTRY_VALUE);
       if (!this.heldCollections.takeOver(value, type, encodingOfMeta(meta)))
-        this.freeDetached(value, type, encodingOfMeta(meta));
+        this.#detachedValues.free(value, { type, encoding: encodingOfMeta(meta), isLazy });
     } else if ((meta & FLAG_APART) !== 0) {
       this.held.freeBlock(getApart(this.arena, entry), getHeld(this.arena, entry));
     }
@@ -319,7 +346,7 @@ export class Keyspace {
 
   /** Frees a collection that no key refers to; a large one in the background. */
   freeDetached(value: Ref, type: number, encoding: number): void {
-    this.#detachedValues.free(value, type, encoding);
+    this.#detachedValues.free(value, { type, encoding, isLazy: false });
   }
 
   /** How values of that type, which is not the string, are handled. */

@@ -32,6 +32,15 @@ export const CONTROL_WATCHED_KEYS = 15;
 export const CONTROL_ROOT_DELIVERIES = 16;
 /** Not 0 while clients track keys, or keys that clients have read are remembered: what a write looks at. */
 export const CONTROL_TRACKING = 17;
+export const CONTROL_ROOT_EVICTION = 22;
+/** Users and what was denied to them; the version is raised by whoever changes a user (atomic read). */
+export const CONTROL_ROOT_ACCESS = 24;
+export const CONTROL_ACCESS_VERSION = 25;
+export const CONTROL_ROOT_SLOW_LOG = 26;
+/** The first of the clients that MONITOR, 0 = none. */
+export const CONTROL_MONITORS = 27;
+export const CONTROL_ROOT_LATENCY_HISTOGRAMS = 28;
+export const CONTROL_ROOT_LATENCY_EVENTS = 29;
 
 // Allocator counters: doubles 16 – 31 (words 32 – 63).
 /** Bytes in live blocks, rounded to their class. */

@@ -174,6 +174,11 @@ export class LogBuffer {
     return this.#get(BUFFER_END) - this.#get(BUFFER_START);
   }
 
+  /** Bytes of its block. */
+  get capacity(): number {
+    return this.#get(BUFFER_CAPACITY);
+  }
+
   /** The segment's bytes, and where the buffer's begin and end in them. */
   get bytes(): Uint8Array {
     return bytesOf(this.#arena, this.#get(BUFFER_BLOCK));

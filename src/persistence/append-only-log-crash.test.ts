@@ -18,9 +18,7 @@ after(() => stores.dispose());
 
 for (const policy of POLICIES) {
   test(`power lost before every operation, ${policy}`, () => {
-    for (const seed of [1, 2, 3]) {
-      losePowerAtEveryOperation(stores, { policy, seed, stepCount: 30, crashesPerMoment: 2 });
-    }
+    losePowerAtEveryOperation(stores, { policy, seed: 1, stepCount: 30, crashesPerMoment: 2 });
   });
   for (const fault of FAULTS) {
     test(`${fault} at every operation, once, ${policy}`, () => {
@@ -33,5 +31,5 @@ for (const policy of POLICIES) {
 }
 
 test('many lives with faults and crashes on one disk', () => {
-  for (let seed = 1; seed <= 50; seed++) liveThroughCrashes(stores, seed, 5);
+  for (let seed = 1; seed <= 20; seed++) liveThroughCrashes(stores, seed, 5);
 });

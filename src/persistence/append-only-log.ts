@@ -221,6 +221,12 @@ export class AppendOnlyLog implements EffectSink {
     return this.#writer.pendingBytes;
   }
 
+  /** Bytes of the buffers in the arena. */
+  get bufferBytes(): number {
+    const { pending, outgoing } = this.#writer.shared;
+    return pending.capacity + outgoing.capacity;
+  }
+
   /**
    * Writes what waits and syncs as the policy says. Called before any reply leaves, and ten times a second.
    */

@@ -45,6 +45,10 @@ test('a holder that lives keeps its lock', () => {
   assert.throws(() => acquire(diskWith('11 7\n'), processes(10, { 11: 0 })), DirectoryInUseError);
 });
 
+test('another server of this process keeps its lock', () => {
+  assert.throws(() => acquire(diskWith('10 5\n'), processes(10)), /in use by .* \(process 10\)/);
+});
+
 test('leftovers are replaced', () => {
   for (const leftover of ['11 7\n', '12 7\n', '10 4\n', 'damaged', '']) {
     const disk = diskWith(leftover);

@@ -41,8 +41,8 @@ export class DirectoryInUseError extends Error {
 }
 
 /**
- * Directories locked by this process: its own id in a lock file does not tell a leftover from a second
- * server.
+ * Directories locked by this thread: where start times are not known, its own id in a lock file does not
+ * tell a leftover from a second server.
  */
 const heldPaths = new Set<string>();
 
@@ -54,6 +54,7 @@ export class DirectoryLock {
   readonly #path: string;
   readonly #contents: string;
   #isHeld = true;
+  readonly #releaseAtExit = (): void => this.release();
 
   private constructor(disk: Disk, directory: string, path: string, contents: string) {
     this.#disk = disk;
@@ -72,7 +73,10 @@ export class DirectoryLock {
     for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt++) {
       if (create(disk, path, contents)) {
         heldPaths.add(path);
-        return new DirectoryLock(disk, directory, path, contents);
+        const lock = new DirectoryLock(disk, directory, path, contents);
+        // A thread that dies must not keep later servers of this process off the directory.
+        process.once('exit', lock.#releaseAtExit);
+        return lock;
       }
       const found = read(disk, path);
       if (found === undefined) continue;
@@ -94,6 +98,7 @@ export class DirectoryLock {
   release(): void {
     if (!this.#isHeld) return;
     this.#isHeld = false;
+    process.removeListener('exit', this.#releaseAtExit);
     heldPaths.delete(this.#path);
     if (read(this.#disk, this.#path) === this.#contents) this.#disk.unlink(this.#path);
   }
@@ -148,9 +153,13 @@ function parseHolder(contents: string): Holder | undefined {
   return pid === undefined ? undefined : { pid: Number(pid), startTime: Number(startTime) };
 }
 
-/** This process does not hold it, or `acquire` would have known; so its own id is that of a predecessor. */
+/**
+ * The own id is that of another server in this process, whose threads have a `heldPaths` of their own, if the
+ * start time is ours too; otherwise that of a predecessor, as in a container that was started again.
+ */
 function isAlive(holder: Holder, processes: ProcessTable): boolean {
-  if (holder.pid === processes.ownPid) return false;
+  if (holder.pid === processes.ownPid)
+    return holder.startTime !== 0 && holder.startTime === processes.startTime(holder.pid);
   const startTime = processes.startTime(holder.pid);
   if (startTime === undefined) return false;
   return startTime === 0 || holder.startTime === 0 || startTime === holder.startTime;

@@ -8,7 +8,7 @@ import { cutEverywhere, fileKinds, flipBits } from '../../test/damage/damaging.t
 import { LoadedStore } from '../../test/support/loading.ts';
 import { SeededRandom } from '../../test/support/seeded-random.ts';
 
-const FLIPS = 1000;
+const FLIPS = 300;
 
 const seed = SeededRandom.newSeed();
 const random = new SeededRandom(seed);

@@ -26,6 +26,11 @@ export function listenAddresses(config: Config, port: number): ListenAddress[] {
   return addresses;
 }
 
+/** Where it shall listen for TLS: the same addresses, another port, and no Unix socket. */
+export function tlsAddresses({ values }: Config): ListenAddress[] {
+  return values.bind.flatMap((text) => tcpAddress(text, values['tls-port']));
+}
+
 function tcpAddress(text: string, port: number): ListenAddress[] {
   const isOptional = text.startsWith('-');
   const host = isOptional ? text.slice(1) : text;

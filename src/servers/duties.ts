@@ -68,6 +68,7 @@ export class Duties {
   #tidy(): boolean {
     return [
       this.#expire(),
+      this.#evict(),
       this.#rehash(),
       this.#parts.keyspace.dismantleDetached(this.#slice()),
       this.#compact(),
@@ -86,6 +87,11 @@ export class Duties {
     if (allocator.arena.control[STATE_ACTIVE_EXPIRE_OFF] !== 0 || !keyspace.mayDeleteExpired) return false;
     const effort = config.values['active-expire-effort'];
     return activeExpireCycle(keyspace, { budgetMicros: SLICE_MICROS_MAX, clock, effort });
+  }
+
+  /** Goes on making room, where commands have left off or the limit was lowered. */
+  #evict(): boolean {
+    return this.#parts.engine.memoryLimit.enforce() === 'evicting';
   }
 
   #rehash(): boolean {

@@ -7,10 +7,9 @@
  *                   └──MAIL_THREAD_READY, MAIL_CLIENT_GONE, MAIL_THREAD_ENDED────┘
  */
 import { MAIL_ADOPT, MAIL_RETIRE } from '../engine/mailboxes.ts';
-import { CLIENT_DESCRIPTOR, CLIENT_THREAD, CLIENT_WATCH_MARKER } from '../engine/client-table.ts';
 import { STATE_THREAD_COUNT, THREADS_MAX } from '../engine/shared-state.ts';
-import type { Ref } from '../memory/arena.ts';
-import { FIXED_THREADS } from './shared-parts.ts';
+import { clearEndedThread } from './ended-thread.ts';
+import { FIRST_CLIENT_THREAD, fixedThreadCount } from './shared-parts.ts';
 import { ThreadPool } from './thread-pool.ts';
 import type { ThreadParts } from './thread-parts.ts';
 
@@ -40,8 +39,8 @@ export class Keeper<Client> {
     this.pool = new ThreadPool<Client>(
       {
         fixedCount: values.threads,
-        threadsMax: Math.min(values['max-threads'], THREADS_MAX - FIXED_THREADS - 1),
-        firstNumber: FIXED_THREADS + 1,
+        threadsMax: Math.min(values['max-threads'], THREADS_MAX - FIRST_CLIENT_THREAD),
+        firstNumber: FIRST_CLIENT_THREAD,
       },
       {
         start: (thread) => {
@@ -66,27 +65,7 @@ export class Keeper<Client> {
 
   /** A thread has ended: what it left behind goes. */
   threadEnded(thread: number): void {
-    const { mutex, mailboxes, clientTable, keyspace } = this.#parts;
-    const descriptors = mutex.hold(() => {
-      keyspace.enter(this.#parts.clock.wallMillis());
-      const unclosed = mailboxes.takeDescriptors(thread);
-      // What was given to it and not adopted yet goes with it.
-      for (let mail = mailboxes.take(thread); mail !== undefined; mail = mailboxes.take(thread)) {
-        if (mail.kind === MAIL_ADOPT) unclosed.push(mail.value);
-      }
-      const records: Ref[] = [];
-      clientTable.forEach((record) => {
-        if (clientTable.get(record, CLIENT_THREAD) === thread) records.push(record);
-      });
-      for (const record of records) {
-        const marker = clientTable.get(record, CLIENT_WATCH_MARKER);
-        if (marker !== 0) keyspace.watches.freeMarker(marker);
-        unclosed.push(clientTable.get(record, CLIENT_DESCRIPTOR));
-        clientTable.remove(record);
-      }
-      return unclosed;
-    });
-    for (const descriptor of descriptors) this.#abandon(descriptor);
+    for (const descriptor of clearEndedThread(this.#parts, thread)) this.#abandon(descriptor);
     this.pool.ended(thread);
     this.#countThreads();
   }
@@ -104,6 +83,7 @@ export class Keeper<Client> {
 
   /** For INFO. */
   #countThreads(): void {
-    this.#parts.allocator.arena.control[STATE_THREAD_COUNT] = FIXED_THREADS + this.pool.counts.started;
+    const { allocator, config } = this.#parts;
+    allocator.arena.control[STATE_THREAD_COUNT] = fixedThreadCount(config) + this.pool.counts.started;
   }
 }

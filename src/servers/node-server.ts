@@ -11,7 +11,7 @@ import { STATE_THREAD_MAIL } from '../engine/shared-state.ts';
 import { RequestParser } from '../protocol/request-parser.ts';
 import { AF_UNIX } from '../system/libc.ts';
 import { copyBytes } from '../util/bytes.ts';
-import { formatHostPort, isLoopback, listenAddresses } from './bind-addresses.ts';
+import { formatHostPort, isLoopback, listenAddresses, tlsAddresses } from './bind-addresses.ts';
 import type { ListenAddress } from './bind-addresses.ts';
 import type { Connection } from './connection.ts';
 import type { ServingCore, Transport } from './serving-core.ts';
@@ -62,6 +62,8 @@ export class NodeServer implements Transport {
   #hasFinished = false;
   /** In threaded mode: who gets the connections that are accepted. */
   #dispatch: ((accepted: AcceptedSocket) => void) | undefined;
+  /** In the thread for TLS: what makes a connection one that can be served. */
+  #secure: ((socket: Socket) => void) | undefined;
   port = 0;
 
   constructor(parts: ThreadParts) {
@@ -73,6 +75,13 @@ export class NodeServer implements Transport {
     this.#dispatch = dispatch;
   }
 
+  /**
+   * Connections are not served at once but handed to `secure`, which calls `serve` for those to be served.
+   */
+  secureWith(secure: (socket: Socket) => void): void {
+    this.#secure = secure;
+  }
+
   connect(core: ServingCore): void {
     this.#core = core;
   }
@@ -80,10 +89,24 @@ export class NodeServer implements Transport {
   // Listening -----------------------------------------------------------------------------------------------
 
   /** Opens the listening sockets: undefined, or the line for the log. */
-  async listen(port: number): Promise<string | undefined> {
+  listen(port: number): Promise<string | undefined> {
+    return this.#listenOnAll(listenAddresses(this.#parts.config, port), port);
+  }
+
+  /** As `listen`, on the port for TLS. */
+  listenForTls(): Promise<string | undefined> {
+    const { config } = this.#parts;
+    return this.#listenOnAll(tlsAddresses(config), config.values['tls-port'], 'TLS');
+  }
+
+  async #listenOnAll(
+    addresses: readonly ListenAddress[],
+    port: number,
+    kind = 'TCP',
+  ): Promise<string | undefined> {
     let chosen = port;
-    for (const wanted of listenAddresses(this.#parts.config, port)) {
-      const failure = await this.#listenOn(wanted, chosen);
+    for (const wanted of addresses) {
+      const failure = await this.#listenOn(wanted, chosen, kind);
       if (failure !== undefined) {
         if (wanted.isOptional) continue;
         this.stopListening();
@@ -97,7 +120,7 @@ export class NodeServer implements Transport {
     return undefined;
   }
 
-  #listenOn(wanted: ListenAddress, port: number): Promise<string | undefined> {
+  #listenOn(wanted: ListenAddress, port: number, kind: string): Promise<string | undefined> {
     const { values } = this.#parts.config;
     const { address } = wanted;
     const backlog = values['tcp-backlog'];
@@ -114,7 +137,7 @@ export class NodeServer implements Transport {
         this.#parts.log.warning(
           `Warning: Could not create server TCP listening socket ${wanted.text}:${port}: bind: ${reason}`,
         );
-        resolve(`Failed listening on port ${port} (TCP), aborting.`);
+        resolve(`Failed listening on port ${port} (${kind}), aborting.`);
       });
       const onListening = (): void => {
         this.#servers.push(server);
@@ -150,11 +173,20 @@ export class NodeServer implements Transport {
     if (!isUnixSocket && keepAliveSeconds > 0) socket.setKeepAlive(true, keepAliveSeconds * 1000);
     // A connection that breaks is closed, and that is what it is told by.
     socket.on('error', () => {});
+    if (this.#secure !== undefined) {
+      this.#secure(socket);
+      return;
+    }
     const peer = isUnixSocket ? this.#unixPeer() : peerOf(socket);
     if (this.#dispatch !== undefined) {
       this.#dispatch({ socket, peer });
       return;
     }
+    this.serve(socket, peer);
+  }
+
+  /** Serves a connection of this thread, or tells it why not. */
+  serve(socket: Socket, peer = peerOf(socket)): void {
     const refusal = this.#open(socket, peer, () => closeSocket(socket));
     if (refusal !== undefined) refuseSocket(socket, refusal);
   }

@@ -134,6 +134,7 @@ export class Persistence implements PersistenceService {
     const { engine, keyspace } = this.#parts;
     keyspace.observer = {
       keyExpired: (database, key) => engine.keyExpired(database, key),
+      keyEvicted: (database, key) => engine.keyEvicted(database, key),
       fieldsExpired: (database, key, fields) => engine.fieldsExpired(database, key, fields),
       notify: (_eventClass, event, database, key, start, end) =>
         events.publish(event, database.index, key, start, end),
@@ -141,6 +142,13 @@ export class Persistence implements PersistenceService {
       keyReady: (database, key, start, end) => blocking.keyReady(database, key, start, end),
     };
     engine.propagateTo(this.#log);
+    engine.memoryLimit.uncountedBytes = () => this.uncountedBytes;
+  }
+
+  /** Bytes of the arena that grow when keys are evicted: they do not count against `maxmemory`. */
+  get uncountedBytes(): number {
+    const { held, heldCollections } = this.#parts.keyspace;
+    return this.#log.bufferBytes + this.#queue.queuedBytes + held.waitingBytes + heldCollections.waitingBytes;
   }
 
   /**
@@ -716,6 +724,8 @@ export class Persistence implements PersistenceService {
     { keepsData, replacesKeys }: { readonly keepsData: boolean; readonly replacesKeys: boolean },
   ): boolean {
     const { keyspace, log } = this.#parts;
+    // What loading does to keys is no change that another save would have to hold.
+    const { changeCount } = keyspace;
     if (!keepsData) for (const database of keyspace.databases) database.clear(false);
     try {
       const recovery = this.#newRecovery(source === 'aof', replacesKeys);
@@ -725,6 +735,8 @@ export class Persistence implements PersistenceService {
       if (!(error instanceof RecoveryError)) throw error;
       log.warning(error.message);
       return false;
+    } finally {
+      keyspace.changeCount = changeCount;
     }
   }
 

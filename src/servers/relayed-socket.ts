@@ -40,9 +40,12 @@ export interface ClientSocket {
   on(event: 'end' | 'close' | 'error', listener: () => void): unknown;
 }
 
-/** Closes a socket once what was written is sent, or at once when there is nothing. */
+/**
+ * Closes a socket once what was written is sent, or at once when there is nothing. TLS says farewell first:
+ * its clients take an end without it for an attack.
+ */
 export function closeSocket(socket: Socket): void {
-  if (socket.writableLength === 0) {
+  if (socket.writableLength === 0 && !('encrypted' in socket)) {
     socket.destroy();
     return;
   }

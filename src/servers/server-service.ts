@@ -2,7 +2,6 @@
  * The server as commands see it: INFO, SHUTDOWN, passwords, flushing; and the wiring of all services of a
  * thread.
  */
-import { createHash, timingSafeEqual } from 'node:crypto';
 import type { Call } from '../commands/call.ts';
 import type { MemoryFigures, ServerService, Services } from '../commands/services.ts';
 import {
@@ -12,7 +11,6 @@ import {
   SESSION_REPLY_SKIP_NEXT,
   SESSION_SUBSCRIBER,
   SESSION_TRACKING,
-  SESSION_UNAUTHENTICATED,
 } from '../commands/session.ts';
 import type { Session } from '../commands/session.ts';
 import { ErrorReply } from '../protocol/error-reply.ts';
@@ -22,8 +20,9 @@ import { Blocking } from '../engine/blocking.ts';
 import { Clients, clientBytes } from '../engine/clients.ts';
 import { SharedConfig } from '../engine/config-service.ts';
 import { buildInfo } from '../engine/info.ts';
+import { Observation } from '../engine/observation.ts';
 import { KeyspaceEvents } from '../engine/keyspace-events.ts';
-import { STATE_ACTIVE_EXPIRE_OFF, STATE_STARTUP_BYTES } from '../engine/shared-state.ts';
+import { STATE_ACTIVE_EXPIRE_OFF, STATE_NEXT_CRON, STATE_STARTUP_BYTES } from '../engine/shared-state.ts';
 import { Subscriptions } from '../engine/subscriptions.ts';
 import { Topics } from '../engine/topics.ts';
 import { Tracking } from '../engine/tracking.ts';
@@ -31,6 +30,7 @@ import { Transactions } from '../engine/transactions.ts';
 import type { ReleasePages } from '../memory/allocator.ts';
 import type { ServingCore, Transport } from './serving-core.ts';
 import type { ThreadParts } from './thread-parts.ts';
+import { tlsHooks } from './tls-hooks.ts';
 import { isLoopback } from './bind-addresses.ts';
 
 const sleepCell = new Int32Array(new SharedArrayBuffer(4));
@@ -47,8 +47,8 @@ export interface ServiceParts {
   readonly port: number;
 }
 
-/** Makes the services of a thread and gives them to its engine. */
-export function connectServices(wiring: ServiceParts): void {
+/** Makes the services of a thread, gives them to its engine, and returns them. */
+export function connectServices(wiring: ServiceParts): Services {
   const { parts, core, transport } = wiring;
   const { engine, keyspace, allocator, config } = parts;
   const blocking = new Blocking({
@@ -70,6 +70,14 @@ export function connectServices(wiring: ServiceParts): void {
     hashKey0: keyspace.hashKey0,
     hashKey1: keyspace.hashKey1,
     running: () => engine.currentClient,
+  });
+  const observation = new Observation({
+    allocator,
+    config,
+    clients: parts.clientTable,
+    deliveries: parts.deliveries,
+    clock: parts.clock,
+    commandCount: engine.commands.all.length,
   });
   const services: Services = {
     blocking,
@@ -99,26 +107,55 @@ export function connectServices(wiring: ServiceParts): void {
       config,
       published: (version) => engine.published(version),
       isLocal: () => core.isCallerLocal(isLoopback),
-      rewriteFile: () => rewriteConfigFile(config, NODE_REWRITE_FILES),
+      rewriteFile: () =>
+        rewriteConfigFile(config, NODE_REWRITE_FILES, { users: parts.access.configuredRules }),
       log: parts.log,
     }),
-    server: new LocalServer({ ...wiring, blocking, pubsub, tracking }),
+    access: parts.access,
+    slowLog: observation.slowLog,
+    latency: observation.latency,
+    monitors: observation.monitors,
+    server: new LocalServer({ ...wiring, blocking, pubsub, tracking, observation }),
     persistence: core.persistence,
   };
   config.useHooks({
     bind: () => transport.rebind(),
     port: () => transport.rebind(),
+    maxmemory: () => {
+      const warning = engine.memoryLimit.warningOf(Number(config.values.maxmemory));
+      if (warning !== undefined) parts.log.warning(warning);
+      // The periodic duties begin to make room at once.
+      allocator.arena.counters[STATE_NEXT_CRON] = 0;
+      return undefined;
+    },
+    requirepass: () => parts.access.takeRequiredPassword(),
+    ...tlsHooks(parts, core),
     ...core.persistence.hooks,
   });
-  engine.connect(services, (changed) => core.applyConfig(changed), { blocking, tracking });
+  parts.access.connect({
+    pubsub,
+    table: parts.clientTable,
+    clients: services.clients,
+    sessions: () => [...core.connections.values()].map(({ session }) => session),
+    stopWaiting: (client) => blocking.stopWaiting(client),
+    now: () => keyspace.now,
+  });
+  engine.connect(services, (changed) => core.applyConfig(changed), {
+    blocking,
+    tracking,
+    access: parts.access,
+    observation,
+  });
   core.connect(blocking, new KeyspaceEvents(keyspace, pubsub));
   keyspace.tracker = tracking;
+  return services;
 }
 
 interface ServerParts extends ServiceParts {
   readonly blocking: Blocking;
   readonly pubsub: Subscriptions;
   readonly tracking: Tracking;
+  readonly observation: Observation;
 }
 
 class LocalServer implements ServerService {
@@ -152,17 +189,19 @@ class LocalServer implements ServerService {
         pubsub: this.#wiring.pubsub,
         tracking: this.#wiring.tracking,
         commands: engine.commands,
+        histograms: this.#wiring.observation.histograms,
         memory: this.memory(),
         clients: { connected: clientTable.count, ...this.#core.clientFigures() },
         process: {
           pid: process.pid,
-          port: this.#wiring.port,
+          port: this.#wiring.port || config.values['tls-port'],
           io: this.#wiring.io,
           configFile: config.configFile ?? '',
           ...facts,
         },
         persistence: this.#core.persistence.figures(),
         nowMillis: clock.wallMillis(),
+        nowMicros: clock.monotonicMicros(),
       },
       sections,
     );
@@ -171,6 +210,7 @@ class LocalServer implements ServerService {
   resetStatistics(): void {
     this.#parts.statistics.reset(this.#parts.clock.wallMillis());
     this.#parts.keyspace.resetStatistics();
+    this.#wiring.observation.histograms.reset();
   }
 
   shutdown(options: {
@@ -227,27 +267,11 @@ class LocalServer implements ServerService {
     );
   }
 
-  authenticate(session: Session, user: Uint8Array, password: Uint8Array): boolean {
-    const { requirepass } = this.#parts.config.values;
-    const isRight = requirepass === '' || isSameSecret(password, Buffer.from(requirepass, 'latin1'));
-    if (!isRight || !isDefaultUser(user)) return false;
-    session.user = 'default';
-    session.clear(SESSION_UNAUTHENTICATED);
-    return true;
-  }
-
-  hasUser(name: Uint8Array): boolean {
-    return isDefaultUser(name);
-  }
-
-  get isOpen(): boolean {
-    return this.#parts.config.values.requirepass === '';
-  }
-
   resetSession(session: Session): void {
     this.#parts.engine.discardTransaction(session);
     this.#wiring.pubsub.unsubscribeAll(session.record);
     this.#wiring.tracking.disable(session);
+    this.#wiring.observation.monitors.remove(session);
     session.clear(
       SESSION_REPLY_OFF |
         SESSION_REPLY_SKIP |
@@ -259,9 +283,8 @@ class LocalServer implements ServerService {
     session.databaseIndex = 0;
     session.protocolVersion = 2;
     session.name = '';
-    session.user = 'default';
     this.#parts.clientTable.setName(session.record, '');
-    if (!this.isOpen) session.raise(SESSION_UNAUTHENTICATED);
+    this.#parts.access.welcome(session);
   }
 
   sleep(millis: number): void {
@@ -291,6 +314,7 @@ class LocalServer implements ServerService {
       allocatorActive: allocator.spanBytes,
       allocatorResident: allocator.spanBytes + allocator.freeDirtyBytes,
       clients: this.#clientBytes(),
+      notCountedForEviction: this.#core.persistence.uncountedBytes,
       databases: keyspace.databases
         .filter((database) => database.keyCount > 0)
         .map((database) => ({
@@ -314,14 +338,4 @@ class LocalServer implements ServerService {
   purgeMemory(): void {
     this.#parts.allocator.release(this.#wiring.releasePages, 0, Infinity);
   }
-}
-
-function isDefaultUser(name: Uint8Array): boolean {
-  return Buffer.from(name).toString('latin1') === 'default';
-}
-
-/** Compares without telling by its duration where the difference is, nor how long the secret is. */
-function isSameSecret(given: Uint8Array, expected: Uint8Array): boolean {
-  const digest = (bytes: Uint8Array): Buffer => createHash('sha256').update(bytes).digest();
-  return timingSafeEqual(digest(given), digest(expected));
 }

@@ -14,7 +14,9 @@ import {
   SESSION_CLOSE_AFTER_REPLY,
   SESSION_CLOSE_NOW,
   SESSION_POSTPONED,
+  SESSION_MONITOR,
   SESSION_SUBSCRIBER,
+  SESSION_TRACKING,
   SESSION_UNAUTHENTICATED,
   SESSION_UNIX_SOCKET,
   Session,
@@ -72,7 +74,7 @@ const LOAD_STEP_MICROS = 10_000;
 /** Clients postponed by CLIENT PAUSE are looked after this often. */
 const POSTPONED_LOOK_MILLIS = 5;
 /** Clients that need not say anything to stay. */
-const NEVER_IDLE = SESSION_POSTPONED | SESSION_BLOCKED | SESSION_SUBSCRIBER;
+const NEVER_IDLE = SESSION_POSTPONED | SESSION_BLOCKED | SESSION_SUBSCRIBER | SESSION_MONITOR;
 /** All connections are looked over for time-outs this often. */
 const IDLE_LOOK_MILLIS = 1000;
 
@@ -83,6 +85,13 @@ interface Group {
   connection: Connection | undefined;
   count: number;
   error: string;
+}
+
+/** Whether a client may get messages besides its replies. */
+function mayHear(session: Session): boolean {
+  return (
+    session.protocolVersion === 3 || session.has(SESSION_SUBSCRIBER | SESSION_TRACKING | SESSION_MONITOR)
+  );
 }
 
 function newGroup(): Group {
@@ -194,7 +203,7 @@ export class ServingCore {
     readonly descriptor: number;
     readonly handle: unknown;
   }): Connection | string {
-    const { engine, statistics, clientTable, threadNumber } = this.#parts;
+    const { access, engine, statistics, clientTable, threadNumber } = this.#parts;
     return this.#underLock(() => {
       const { values } = engine.config;
       statistics.add('connectionsReceived', 1);
@@ -202,7 +211,7 @@ export class ServingCore {
         statistics.add('connectionsRejected', 1);
         return '-ERR max number of clients reached\r\n';
       }
-      if (values['protected-mode'] && values.requirepass === '' && !peer.isLoopback && !peer.isUnixSocket) {
+      if (values['protected-mode'] && access.isOpen && !peer.isLoopback && !peer.isUnixSocket) {
         statistics.add('connectionsRejected', 1);
         return PROTECTED_MODE_ERROR;
       }
@@ -210,8 +219,8 @@ export class ServingCore {
       clientTable.set(record, CLIENT_THREAD, threadNumber);
       clientTable.set(record, CLIENT_DESCRIPTOR, peer.descriptor);
       const session = new Session(clientTable.idOf(record), record);
-      if (values.requirepass !== '') session.raise(SESSION_UNAUTHENTICATED);
       if (peer.isUnixSocket) session.raise(SESSION_UNIX_SOCKET);
+      access.welcome(session);
       const connection = new Connection(session, peer.descriptor, peer.handle);
       this.#connections.set(session.id, connection);
       statistics.raise('peakClients', clientTable.count);
@@ -271,7 +280,7 @@ export class ServingCore {
     this.#receivedBytes += byteCount;
     const { input, session } = connection;
     while (!this.#mustNotRun(connection)) {
-      if (connection.deferred.length > 0) {
+      if (connection.deferred.length > 0 || connection.deferredError !== '') {
         this.#runDeferred(connection);
         continue;
       }
@@ -389,13 +398,14 @@ export class ServingCore {
       if (!connection.isClosed) this.#defer(connection, requests, first, count, error);
       return;
     }
-    const { engine, reply, clientTable } = this.#parts;
+    const { engine, reply, clientTable, deliveries } = this.#parts;
     const { session, input } = connection;
-    const start = reply.position;
+    const turnStart = reply.position;
+    let start = turnStart;
     this.#current = connection;
     let done = 0;
     while (done < count) {
-      if (reply.position - start > TURN_OUTPUT_BYTES_MAX) {
+      if (reply.position - turnStart > TURN_OUTPUT_BYTES_MAX) {
         this.#resumeLater(connection);
         break;
       }
@@ -412,9 +422,16 @@ export class ServingCore {
       }
       if ((session.flags & (SESSION_CLOSE_AFTER_REPLY | SESSION_CLOSE_NOW)) !== 0) break;
       if (this.stopCode !== undefined) return;
+      // What was done for clients that waited may have made messages for this one, before its next reply.
+      if (mayHear(session) && deliveries.isWaiting) {
+        if (reply.position > start) this.#flushLater(connection, start, reply.position);
+        this.#collectDeliveries(Infinity);
+        start = reply.position;
+      }
     }
     if (!session.has(SESSION_CLOSE_AFTER_REPLY | SESSION_CLOSE_NOW)) {
-      if (done < count) this.#defer(connection, requests, first + done, count - done, error);
+      if (done < count || session.has(SESSION_BLOCKED))
+        this.#defer(connection, requests, first + done, count - done, error);
       else if (error !== '') engine.protocolError(session, error);
     }
     const inputBytes = input.end - input.start;
@@ -732,8 +749,7 @@ export class ServingCore {
     if (connection.isStalled && connection.pendingBytes < STALLED_OUTPUT_BYTES / 2) {
       connection.isStalled = false;
       this.#transport.watchReadable(connection, true);
-      if (connection.deferred.length > 0 || connection.input.start < connection.input.end)
-        this.#resumeLater(connection);
+      this.#resumeLater(connection);
     }
     if (connection.pendingBytes > 0) return;
     this.#transport.watchWritable(connection, false);

@@ -11,6 +11,7 @@ import {
   MAIL_RETIRE,
   MAIL_THREAD_ENDED,
   MAIL_THREAD_READY,
+  MAIL_TLS_CHANGED,
 } from '../engine/mailboxes.ts';
 import { publishConfig } from '../engine/config-sharing.ts';
 import { STATE_STARTUP_BYTES } from '../engine/shared-state.ts';
@@ -18,7 +19,9 @@ import type { ReleasePages } from '../memory/allocator.ts';
 import { Arena } from '../memory/arena.ts';
 import { openLibc } from '../system/libc.ts';
 import type { Libc } from '../system/libc.ts';
+import { reportCrashes } from './crash-report.ts';
 import { Duties } from './duties.ts';
+import { clearEndedThread } from './ended-thread.ts';
 import { EpollServer } from './epoll-server.ts';
 import { NodeServer, refuseSocket } from './node-server.ts';
 import type { AcceptedSocket, NodePeer } from './node-server.ts';
@@ -27,15 +30,19 @@ import { connectServices } from './server-service.ts';
 import { Keeper } from './keeper.ts';
 import { ServingCore } from './serving-core.ts';
 import type { ThreadRole } from './serving-core.ts';
-import { SERVING_THREAD } from './shared-parts.ts';
+import { SERVING_THREAD, STATUS_THREAD, TLS_THREAD } from './shared-parts.ts';
 import type { ThreadSettings } from './shared-parts.ts';
 import { attachThread } from './thread-parts.ts';
 import type { ThreadParts } from './thread-parts.ts';
+import { TlsHandshakes } from './tls-handshakes.ts';
 
 /** What a serving thread is started with. */
 export interface ServingSettings extends ThreadSettings {
-  readonly role: 'alone' | 'keeper' | 'client';
-  /** The port to listen on; 0 with `wantsFreePort` takes a free one, without it means no TCP. */
+  readonly role: 'alone' | 'keeper' | 'client' | 'tls';
+  /**
+   * The port to listen on; 0 takes a free one if the directive `port` is not 0. For the threads that do not
+   * listen on it: the port that was taken.
+   */
   readonly port: number;
 }
 
@@ -50,13 +57,15 @@ export type ServingReport =
   /** A client thread listens for new memory: it can have its settings. */
   | { readonly kind: 'listening' }
   /** It serves clients, with LOADING while there is data to load. */
-  | { readonly kind: 'serving' }
+  | { readonly kind: 'serving'; readonly port: number }
   | { readonly kind: 'ready'; readonly port: number }
-  /** The keeper wants a client thread. */
+  /** The keeper wants a client thread; or the one for TLS has died, and a new one can take its place. */
   | { readonly kind: 'start-thread'; readonly thread: number }
   /** The keeper gives a connection to a client thread (portable transport). */
   | { readonly kind: 'hand-over'; readonly thread: number; readonly handOver: HandOver }
   | { readonly kind: 'failed'; readonly reason: string }
+  /** It dies of an error, and writes its crash report. */
+  | { readonly kind: 'crashing' }
   | { readonly kind: 'stop-refused' }
   | { readonly kind: 'stopped'; readonly code: number };
 
@@ -75,11 +84,23 @@ const INLINED_FREQUENCY_MIN = 0;
 const RELAY_MILLIS_MAX = 1500;
 
 function main(settings: ServingSettings, arena: Arena | undefined): void {
-  if (settings.role !== 'client') tuneCompiler();
+  const isFirst = settings.role === 'alone' || settings.role === 'keeper';
+  if (isFirst) tuneCompiler();
   const parts = attachThread(settings, arena);
-  if (settings.role !== 'client') prepareStatistics(parts);
+  if (isFirst) {
+    const failure = parts.mutex.hold(() => parts.access.prepare());
+    if (failure !== undefined) {
+      report({ kind: 'failed', reason: failure });
+      return;
+    }
+    prepareStatistics(parts);
+  }
   const { io } = parts.config.values;
   const libc = io === 'node' ? undefined : openLibc();
+  if (settings.role === 'tls') {
+    void serveTls(parts, settings, libc);
+    return;
+  }
   if (libc !== undefined) {
     serveWithEpoll(parts, libc, settings);
     return;
@@ -90,7 +111,7 @@ function main(settings: ServingSettings, arena: Arena | undefined): void {
       report({ kind: 'failed', reason: `--io=epoll is not possible here: ${reason}` });
       return;
     }
-    if (settings.role !== 'client') parts.log.notice(`Using Node's sockets, not epoll: ${reason}`);
+    if (isFirst) parts.log.notice(`Using Node's sockets, not epoll: ${reason}`);
   }
   void serveWithNode(parts, settings);
 }
@@ -112,8 +133,7 @@ function prepareStatistics(parts: ThreadParts): void {
 
 function serveWithEpoll(parts: ThreadParts, libc: Libc, settings: ServingSettings): void {
   const server = new EpollServer(parts, libc);
-  const releasePages: ReleasePages = (segment, offset, length) =>
-    libc.releasePages(libc.addressOf(segment) + offset, length);
+  const releasePages = pagesReleaser(libc);
   const keeper = settings.role === 'keeper' ? keeperOf(parts, server, libc) : undefined;
   const role: ThreadRole =
     settings.role === 'client'
@@ -122,7 +142,7 @@ function serveWithEpoll(parts: ThreadParts, libc: Libc, settings: ServingSetting
           () => (core.stopCode = 0),
           (descriptor) => server.adopt(descriptor),
         )
-      : mainRole(new Duties(parts, releasePages), keeper);
+      : mainRole(parts, new Duties(parts, releasePages), keeper);
   const core: ServingCore = new ServingCore(parts, server, role);
   server.connect(core);
   if (settings.role !== 'client') {
@@ -133,10 +153,13 @@ function serveWithEpoll(parts: ThreadParts, libc: Libc, settings: ServingSetting
       return;
     }
   }
-  connectServices({ parts, core, transport: server, releasePages, io: 'epoll', port: server.port });
+  const port = server.port || settings.port;
+  const wiring = { parts, core, transport: server, releasePages, io: 'epoll', port };
+  reportCrashes({ parts, services: connectServices(wiring) }, () => report({ kind: 'crashing' }));
   if (!begin(parts, core, server, settings)) return;
   const code = server.run();
   keeper?.stopAll();
+  if (settings.role !== 'client') stopTls(parts);
   core.closeAll();
   server.dispose();
   finish(parts, core, settings, code);
@@ -149,7 +172,7 @@ async function serveWithNode(parts: ThreadParts, settings: ServingSettings): Pro
   const role: ThreadRole =
     settings.role === 'client'
       ? clientRole(parts, () => (core.stopCode = 0))
-      : mainRole(new Duties(parts, releasePages), keeper);
+      : mainRole(parts, new Duties(parts, releasePages), keeper);
   const core: ServingCore = new ServingCore(parts, server, role);
   server.connect(core);
   if (settings.role !== 'client') {
@@ -159,17 +182,85 @@ async function serveWithNode(parts: ThreadParts, settings: ServingSettings): Pro
       return;
     }
   }
-  connectServices({ parts, core, transport: server, releasePages, io: 'node', port: server.port });
+  const port = server.port || settings.port;
+  const wiring = { parts, core, transport: server, releasePages, io: 'node', port };
+  reportCrashes({ parts, services: connectServices(wiring) }, () => report({ kind: 'crashing' }));
   if (settings.role === 'client') adoptRelayed(parts, server);
   if (!begin(parts, core, server, settings)) return;
   const code = await server.run();
   keeper?.stopAll();
+  if (settings.role !== 'client') stopTls(parts);
   core.closeAll();
   server.dispose();
   finish(parts, core, settings, code);
   if (settings.role === 'client') parentPort!.close();
   // The keeper lives on until the other threads have let go of the connections that it relays for them.
   if (settings.role === 'keeper') setTimeout(() => process.exit(), RELAY_MILLIS_MAX).unref();
+}
+
+/** The thread for TLS: Node's sockets, whatever the others use, and connections of its own. */
+async function serveTls(
+  parts: ThreadParts,
+  settings: ServingSettings,
+  libc: Libc | undefined,
+): Promise<void> {
+  const server = new NodeServer(parts);
+  const handshakes = new TlsHandshakes(parts, (socket) => server.serve(socket));
+  const renew = (): void => {
+    // Takes over the configuration of the thread that has changed it.
+    parts.mutex.hold(() => {
+      parts.engine.enter();
+      parts.engine.leave();
+    });
+    const problem = handshakes.configure();
+    if (problem !== undefined) parts.log.warning(problem);
+  };
+  const role: ThreadRole = {
+    duties: undefined,
+    connectionClosed: () => {},
+    receive: (kind) => {
+      if (kind === MAIL_TLS_CHANGED) renew();
+      else if (kind === MAIL_RETIRE) core.stopCode = 0;
+    },
+    tick: () => {},
+  };
+  const core = new ServingCore(parts, server, role);
+  server.connect(core);
+  const releasePages: ReleasePages = libc === undefined ? () => {} : pagesReleaser(libc);
+  const io = libc === undefined ? 'node' : 'epoll';
+  const wiring = { parts, core, transport: server, releasePages, io, port: settings.port };
+  reportCrashes({ parts, services: connectServices(wiring) }, () => report({ kind: 'crashing' }));
+
+  const problem = handshakes.configure();
+  if (problem !== undefined) parts.log.warning(problem);
+  server.secureWith((socket) => handshakes.accept(socket));
+  const failure =
+    problem === undefined
+      ? await server.listenForTls()
+      : 'Failed to configure TLS. Check logs for more info.';
+  if (failure === undefined) {
+    report({ kind: 'ready', port: server.port });
+    const code = await server.run();
+    handshakes.close();
+    core.closeAll();
+    server.dispose();
+    finish(parts, core, settings, code);
+  } else {
+    parts.allocator.arena.close();
+    report({ kind: 'failed', reason: failure });
+  }
+  parentPort!.close();
+}
+
+function pagesReleaser(libc: Libc): ReleasePages {
+  return (segment, offset, length) => libc.releasePages(libc.addressOf(segment) + offset, length);
+}
+
+/** Asks the thread for TLS to end. */
+function stopTls(parts: ThreadParts): void {
+  if (parts.config.values['tls-port'] === 0) return;
+  parts.mutex.hold(() => parts.mailboxes.post(TLS_THREAD, { kind: MAIL_RETIRE, clientId: 0, value: 0 }));
+  parts.wake(TLS_THREAD);
 }
 
 // Roles -----------------------------------------------------------------------------------------------------
@@ -214,17 +305,25 @@ function adoptRelayed(parts: ThreadParts, server: NodeServer): void {
 }
 
 /** The first serving thread: alone, as the event loop, or as the keeper of others. */
-function mainRole(duties: Duties, keeper: Keeper<unknown> | undefined): ThreadRole {
+function mainRole(parts: ThreadParts, duties: Duties, keeper: Keeper<unknown> | undefined): ThreadRole {
   return {
     duties,
     connectionClosed: () => {},
     receive: (kind, value) => {
       if (kind === MAIL_THREAD_READY) keeper?.pool.ready(value);
       else if (kind === MAIL_CLIENT_GONE) keeper?.pool.clientGone(value);
+      else if (kind === MAIL_THREAD_ENDED && value === TLS_THREAD) tlsEnded(parts);
+      else if (kind === MAIL_THREAD_ENDED && value === STATUS_THREAD) clearEndedThread(parts, value);
       else if (kind === MAIL_THREAD_ENDED) keeper?.threadEnded(value);
     },
     tick: () => keeper?.pool.tick(),
   };
+}
+
+/** The thread for TLS has died, and its clients with it; those that come get another. */
+function tlsEnded(parts: ThreadParts): void {
+  clearEndedThread(parts, TLS_THREAD);
+  report({ kind: 'start-thread', thread: TLS_THREAD });
 }
 
 /**
@@ -266,7 +365,7 @@ function begin(
     return true;
   }
   core.onStopRefused = () => report({ kind: 'stop-refused' });
-  report({ kind: 'serving' });
+  report({ kind: 'serving', port: server.port });
   const failure = core.persistence.begin(() => report({ kind: 'ready', port: server.port }));
   if (failure === undefined) return true;
   server.dispose();
@@ -275,7 +374,7 @@ function begin(
 }
 
 function finish(parts: ThreadParts, core: ServingCore, { role }: ServingSettings, code: number): void {
-  if (role !== 'client') core.persistence.close();
+  if (role === 'alone' || role === 'keeper') core.persistence.close();
   parts.allocator.arena.close();
   report({ kind: 'stopped', code });
 }

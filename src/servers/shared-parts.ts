@@ -17,7 +17,17 @@ import { Log } from '../util/log.ts';
 export const SUPERVISOR_THREAD = 1;
 export const SERVING_THREAD = 2;
 export const PERSISTENCE_THREAD = 3;
-export const FIXED_THREADS = 3;
+/** Only while there is a TLS port. */
+export const TLS_THREAD = 4;
+/** Only where there is a status page. */
+export const STATUS_THREAD = 5;
+/** Those of threaded mode that serve clients have this number and the next ones. */
+export const FIRST_CLIENT_THREAD = 6;
+
+/** Threads that run for as long as the server does: the first three, and those for TLS and status page. */
+export function fixedThreadCount({ values }: Config): number {
+  return 3 + Number(values['tls-port'] !== 0) + Number(values['metrics-port'] !== 0);
+}
 
 /** What a thread is started with: plain data. */
 export interface ThreadSettings {

@@ -18,11 +18,13 @@ import { startServingWorker } from './serving-worker.ts';
 import type { HandOver, ServingReport, ServingSettings } from './serving-thread.ts';
 import { startPersistenceWorker } from './persistence-worker.ts';
 import {
-  FIXED_THREADS,
   PERSISTENCE_THREAD,
   SERVING_THREAD,
+  STATUS_THREAD,
   SUPERVISOR_THREAD,
+  TLS_THREAD,
   attachShared,
+  fixedThreadCount,
 } from './shared-parts.ts';
 import type { ProcessFacts, SharedParts, ThreadSettings } from './shared-parts.ts';
 
@@ -49,6 +51,8 @@ export interface StartOptions {
   readonly port: number;
   /** The serving thread, if it was started already. */
   readonly worker?: Worker | undefined;
+  /** Starts the worker of the status page, which is a layer above; undefined for none. */
+  readonly startStatusWorker?: ((channelName: string) => Worker) | undefined;
   /** Called when the threads are there and data may still be loaded: with what asks them to stop (STOP_*). */
   readonly onStarting?: (requestStop: (reason: number) => void) => void;
 }
@@ -98,7 +102,7 @@ export class Supervisor {
     const parts = attachShared({ ...settings, threadNumber: SUPERVISOR_THREAD }, arena);
     parts.mutex.hold(() => {
       publishConfig(parts.allocator, config);
-      arena.control[STATE_THREAD_COUNT] = FIXED_THREADS;
+      arena.control[STATE_THREAD_COUNT] = fixedThreadCount(config);
     });
 
     const role = config.values.mode === 'threaded' ? 'keeper' : 'alone';
@@ -106,8 +110,10 @@ export class Supervisor {
     worker.postMessage(serving);
     let persistence: PersistenceThread | undefined;
     const clients = new ClientThreads(parts, serving, () => void worker.terminate());
+    const tlsListens = whenTlsListens(worker, clients, config);
+    const statusListens = whenStatusListens(worker, clients, options.startStatusWorker);
     worker.on('message', (report: ServingReport) => {
-      if (report.kind === 'start-thread') clients.start(report.thread);
+      if (report.kind === 'start-thread') clients.startAnother(report.thread);
       else if (report.kind === 'hand-over') clients.handOver(report.thread, report.handOver);
       else if (report.kind === 'serving') {
         // Not sooner: it would take a quarter of the machine's time from the thread that clients wait for.
@@ -117,7 +123,7 @@ export class Supervisor {
     const ended = watchEnd(worker, () => persistence, clients, parts);
     options.onStarting?.((reason) => requestStop(parts, reason));
     try {
-      const port = await whenReady(worker);
+      const [port] = await Promise.all([whenReady(worker), tlsListens, statusListens]);
       const supervisor = new Supervisor(parts, port, ended);
       worker.on('message', (report: ServingReport) => {
         if (report.kind === 'stop-refused') supervisor.#onStopRefused();
@@ -191,13 +197,43 @@ function startPersistence(
   return { worker, ended: new Promise((resolve) => worker.once('exit', () => resolve())) };
 }
 
-/** The threads that serve clients in threaded mode, as the supervisor sees them. */
+/** Starts the thread for TLS, if there is to be one, once the first thread serves. */
+function whenTlsListens(worker: Worker, clients: ClientThreads, config: Config): Promise<void> {
+  return new Promise((resolve, reject) => {
+    worker.on('message', (report: ServingReport) => {
+      if (report.kind !== 'serving') return;
+      clients.port = report.port;
+      if (config.values['tls-port'] === 0) resolve();
+      else clients.startTls().then(resolve, reject);
+    });
+  });
+}
+
+/** As `whenTlsListens`, for the status page: it is there while data is loaded, too. */
+function whenStatusListens(
+  worker: Worker,
+  clients: ClientThreads,
+  startWorker: StartOptions['startStatusWorker'],
+): Promise<void> {
+  return new Promise((resolve, reject) => {
+    worker.on('message', (report: ServingReport) => {
+      if (report.kind !== 'serving') return;
+      if (startWorker === undefined) resolve();
+      else clients.startStatus(startWorker).then(resolve, reject);
+    });
+  });
+}
+
+/** The threads besides the first that serve clients: all in threaded mode, those for TLS and status page. */
 class ClientThreads {
   readonly #parts: SharedParts;
   readonly #settings: ServingSettings;
   readonly #onFatal: () => void;
   readonly #workers = new Map<number, Worker>();
   #onAllEnded: () => void = () => {};
+  #tlsListens = false;
+  /** The port that the first thread listens on, once it does. */
+  port = 0;
 
   /** @param onFatal called when a thread has died holding a lock: what it was changing is half done */
   constructor(parts: SharedParts, settings: ServingSettings, onFatal: () => void) {
@@ -206,20 +242,60 @@ class ClientThreads {
     this.#onFatal = onFatal;
   }
 
-  start(thread: number): void {
+  /** As the first thread has asked for. */
+  startAnother(thread: number): void {
+    if (thread !== TLS_THREAD) {
+      this.#start(thread, 'client');
+      return;
+    }
+    this.startTls().catch((error: Error) => {
+      this.#parts.log.warning(error.message);
+      this.#onFatal();
+    });
+  }
+
+  /** Starts the thread for TLS and waits until it listens. */
+  startTls(): Promise<void> {
+    this.#tlsListens = false;
+    const worker = this.#start(TLS_THREAD, 'tls');
+    return new Promise((resolve, reject) => {
+      worker.on('message', (report: ServingReport) => {
+        if (report.kind === 'ready') {
+          this.#tlsListens = true;
+          resolve();
+        } else if (report.kind === 'failed') {
+          reject(new StartError(report.reason));
+        }
+      });
+      worker.on('exit', () => reject(new StartError('the thread for TLS ended before it could listen')));
+    });
+  }
+
+  /** Starts the thread of the status page and waits until it listens. */
+  async startStatus(startWorker: (channelName: string) => Worker): Promise<void> {
+    await whenReady(this.#start(STATUS_THREAD, 'client', startWorker));
+  }
+
+  #start(
+    thread: number,
+    role: 'client' | 'tls',
+    startWorker: (channelName: string) => Worker = startServingWorker,
+  ): Worker {
     const { log, allocator } = this.#parts;
-    const worker = startServingWorker(allocator.arena.channelName);
+    const worker = startWorker(allocator.arena.channelName);
     this.#workers.set(thread, worker);
     worker.on('message', (report: ServingReport) => {
       if (report.kind !== 'listening') return;
       const arena = allocator.arena.handle();
-      const settings: ServingSettings = { ...this.#settings, arena, threadNumber: thread, role: 'client' };
+      const { port } = this;
+      const settings: ServingSettings = { ...this.#settings, arena, threadNumber: thread, role, port };
       worker.postMessage(settings);
     });
     worker.on('error', (error) => {
       log.warning(`Serving thread ${thread} died: ${error.stack ?? String(error)}`);
     });
     worker.on('exit', () => this.#ended(thread));
+    return worker;
   }
 
   /** Gives a thread a connection that the keeper relays; without the thread it is closed. */
@@ -236,7 +312,11 @@ class ClientThreads {
     if (mutex.owner() === thread || logMutex.owner() === thread) {
       log.warning(`Thread ${thread} died inside the critical section; the server stops.`);
       this.#onFatal();
-    } else if (Atomics.load(allocator.arena.control, STATE_STOPPING) === 0) {
+    } else if (
+      Atomics.load(allocator.arena.control, STATE_STOPPING) === 0 &&
+      // One that never could listen has no clients, and another would fare no better.
+      (thread !== TLS_THREAD || this.#tlsListens)
+    ) {
       mutex.hold(() =>
         mailboxes.post(SERVING_THREAD, { kind: MAIL_THREAD_ENDED, clientId: 0, value: thread }),
       );
@@ -248,6 +328,8 @@ class ClientThreads {
   /** Waits until all have ended; those that have not by then are ended. */
   async allEnded(): Promise<void> {
     if (this.#workers.size === 0) return;
+    // The first thread has told the others, which run in its layer.
+    if (this.#workers.has(STATUS_THREAD)) this.#parts.wake(STATUS_THREAD);
     const timer = setTimeout(() => {
       for (const worker of this.#workers.values()) void worker.terminate();
     }, STOP_WAIT_MILLIS_MAX);

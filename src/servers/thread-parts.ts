@@ -1,4 +1,6 @@
 /** What a serving thread has besides: the keyspace and the engine, over the same shared memory. */
+import { ALL_COMMANDS } from '../commands/registry.ts';
+import { AccessControl } from '../engine/acl/access-control.ts';
 import { ClientTable } from '../engine/client-table.ts';
 import { Deliveries } from '../engine/deliveries.ts';
 import { Engine } from '../engine/engine.ts';
@@ -10,6 +12,7 @@ import { ReplyWriter } from '../protocol/reply-writer.ts';
 import { systemClock } from '../util/clock.ts';
 import type { Clock } from '../util/clock.ts';
 import { systemRandom } from '../util/random.ts';
+import { NODE_ACCESS_FILES } from './access-files.ts';
 import { attachShared } from './shared-parts.ts';
 import type { SharedParts, ThreadSettings } from './shared-parts.ts';
 
@@ -20,6 +23,7 @@ export interface ThreadParts extends SharedParts {
   readonly deliveries: Deliveries;
   readonly statistics: Statistics;
   readonly engine: Engine;
+  readonly access: AccessControl;
   readonly reply: ReplyWriter;
   readonly clock: Clock;
 }
@@ -41,6 +45,14 @@ export function attachThread(settings: ThreadSettings, arena?: Arena): ThreadPar
       clock,
       log,
     });
+    const access = new AccessControl({
+      allocator,
+      config,
+      commands: engine.commands,
+      rows: ALL_COMMANDS,
+      files: NODE_ACCESS_FILES,
+      log,
+    });
     const clientTable = new ClientTable(allocator);
     const { threadNumber } = settings;
     const deliveries = new Deliveries({ allocator, clientTable, config, reply, threadNumber });
@@ -53,6 +65,7 @@ export function attachThread(settings: ThreadSettings, arena?: Arena): ThreadPar
       deliveries,
       statistics: engine.statistics,
       engine,
+      access,
       reply,
       clock,
     };

@@ -55,6 +55,12 @@ const EMPTY_GROUPS_PER_STEP = 10;
 const GROUP_BUCKETS_MAX = SHRINK_RATIO_MAX;
 /** A walk passes over that many groups at most for each chain that it may give. */
 const GROUPS_PER_CHAIN_MAX = 16;
+/** A sample looks into that many groups at most for each entry that it wants … */
+const SAMPLE_GROUPS_PER_ENTRY = 10;
+/** … and goes on elsewhere after so many without any, or as many as it wants entries. */
+const SAMPLE_EMPTY_GROUPS_MIN = 5;
+/** From so many entries for each bucket on a table that may not grow should be given the room for it. */
+const OVERFULL_RATIO = 1.618;
 
 /**
  * Where a walk by `nextChains` is. It goes through the groups `0 … mask` of the table as it was in the
@@ -89,6 +95,8 @@ export class HashTable {
   #headerAt: number;
   readonly #keyLengthWord: number;
   readonly #keyOffset: number;
+  /** Whether the table may take so many more bytes in order to grow; asked whenever it is full. */
+  mayGrowBy: (byteCount: number) => boolean = alwaysTrue;
   /** Where `#locate` found the bucket: the words of its segment, and the index in them. */
   #bucketWords: Int32Array;
   #bucketIndex = 0;
@@ -317,7 +325,15 @@ export class HashTable {
 
   #growIfFull(): void {
     const size = this.#get(OLD_MASK) + 1;
-    if (this.#get(COUNT) >= size && !this.isRehashing && size < BUCKETS_MAX) this.#startRehash(size * 2);
+    if (this.#get(COUNT) < size || this.isRehashing || size >= BUCKETS_MAX) return;
+    if (this.mayGrowBy(size * 2 * 4)) this.#startRehash(size * 2);
+  }
+
+  /** Bytes that the table should be given to grow, for its chains have become long; 0 when it needs none. */
+  get wantedBytes(): number {
+    const size = this.#get(OLD_MASK) + 1;
+    const isOverfull = this.#get(COUNT) > size * OVERFULL_RATIO && !this.isRehashing && size < BUCKETS_MAX;
+    return isOverfull ? size * 2 * 4 : 0;
   }
 
   /** Starts to shrink when most buckets are empty, and carries a rehash on. */
@@ -467,6 +483,74 @@ export class HashTable {
     }
   }
 
+  /**
+   * Up to `count` entries that hang near each other, from a random place on (Redis 7.0 dict.c,
+   * dictGetSomeKeys): much cheaper than as many calls of `random`, and as good to judge the whole by. Writes
+   * them to `into` and returns how many; in a table with few entries these may be fewer than there are.
+   */
+  sample(into: Int32Array, count: number, nextUint32: () => number): number {
+    const wanted = Math.min(count, this.count);
+    const mask = this.groupCount - 1;
+    let found = 0;
+    let emptyGroups = 0;
+    let group = nextUint32() & mask;
+    for (let left = wanted * SAMPLE_GROUPS_PER_ENTRY; found < wanted && left > 0; left--) {
+      const before = found;
+      found = Math.min(this.#sampleGroup(group, mask, into, found, wanted, nextUint32), wanted);
+      emptyGroups = found === before ? emptyGroups + 1 : 0;
+      if (emptyGroups >= SAMPLE_EMPTY_GROUPS_MIN && emptyGroups > wanted) {
+        group = nextUint32() & mask;
+        emptyGroups = 0;
+      } else {
+        group = (group + 1) & mask;
+      }
+    }
+    return found;
+  }
+
+  /**
+   * Adds the entries of a group. In chains that are longer than needed each entry has the same chance: new
+   * ones are in front, and a sample of these would not do to find old ones.
+   */
+  #sampleGroup(
+    group: number,
+    smallMask: number,
+    into: Int32Array,
+    found: number,
+    wanted: number,
+    nextUint32: () => number,
+  ): number {
+    const isMigrated = group < this.#get(MIGRATED);
+    const buckets = this.#get(isMigrated ? NEW_BUCKETS : OLD_BUCKETS);
+    const mask = this.#get(isMigrated ? NEW_MASK : OLD_MASK);
+    const words = this.#wordsOf(buckets);
+    const base = (buckets & OFFSET_MASK) << 1;
+    let end = found;
+    for (let i = group; i <= mask && end < wanted; i += smallMask + 1) {
+      let ref = words[base + i]!;
+      while (ref !== 0) {
+        const place = end < wanted ? end : nextUint32() % (end + 1);
+        if (place < wanted) into[place] = ref;
+        end++;
+        ref = this.#wordsOf(ref)[(ref & OFFSET_MASK) << 1]!;
+      }
+    }
+    return end;
+  }
+
+  /** An entry whose key has that hash, or 0: for who has noted the hash and not the key. */
+  findByHash(hash: number): Ref {
+    this.#locate(hash);
+    let ref = this.#bucketWords[this.#bucketIndex]!;
+    while (ref !== 0) {
+      const words = this.#wordsOf(ref);
+      const base = (ref & OFFSET_MASK) << 1;
+      if (words[base + ENTRY_HASH] === hash) return ref;
+      ref = words[base]!;
+    }
+    return 0;
+  }
+
   /** Gives back the buckets of a table that is not used any more. */
   dispose(): void {
     this.#allocator.free(this.#get(OLD_BUCKETS));
@@ -519,6 +603,10 @@ export class HashTable {
   #set(word: number, value: number): void {
     this.#headerWords[this.#headerAt + word] = value;
   }
+}
+
+function alwaysTrue(): boolean {
+  return true;
 }
 
 function newBuckets(allocator: Allocator, count: number): Ref {

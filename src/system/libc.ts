@@ -19,6 +19,7 @@ export const AF_UNIX = 1;
 export const AF_INET = 2;
 export const AF_INET6 = 10;
 const SOCK_STREAM = 1;
+const SOCK_DGRAM = 2;
 const SOCK_NONBLOCK = 0o4000;
 const SOCK_CLOEXEC = 0o2000000;
 const SOL_SOCKET = 1;
@@ -184,6 +185,25 @@ export class Libc {
     this.#functions.close(descriptor);
   }
 
+  /**
+   * Sends one datagram to a Unix socket; a path that begins with @ is an abstract name. Returns 0 or −errno.
+   */
+  sendDatagram(path: string, text: string): number {
+    const socket = this.#functions.socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    if (socket < 0) return -this.#koffi.errno();
+    const { bytes } = this.#scratch;
+    const isAbstract = path.startsWith('@');
+    const length = writeSocketAddress(bytes, { family: AF_UNIX, path });
+    if (isAbstract) bytes[2] = 0;
+    const failed = this.#functions.connect(socket, this.#scratch.address, length - Number(isAbstract)) < 0;
+    const error = failed ? this.#koffi.errno() : 0;
+    const message = this.allocate(Buffer.byteLength(text));
+    message.bytes.write(text);
+    const result = failed ? -error : this.send(socket, message.address, message.bytes.length);
+    this.close(socket);
+    return Math.min(result, 0);
+  }
+
   #setOption(socket: number, level: number, option: number, value: number): void {
     this.#scratchWords[SOCKADDR_BYTES_MAX / 4] = value;
     this.#functions.setsockopt(socket, level, option, this.#scratch.address + SOCKADDR_BYTES_MAX, 4);
@@ -304,6 +324,7 @@ const PROTOTYPES = {
   socket: 'int socket(int, int, int)',
   setsockopt: 'int setsockopt(int, int, int, uintptr_t, int)',
   bind: 'int bind(int, uintptr_t, int)',
+  connect: 'int connect(int, uintptr_t, int)',
   listen: 'int listen(int, int)',
   accept4: 'int accept4(int, uintptr_t, uintptr_t, int)',
   getsockname: 'int getsockname(int, uintptr_t, uintptr_t)',

@@ -75,13 +75,21 @@ export class Log {
     this.#log('warning', message);
   }
 
+  /** Text as it is, whatever the level: the parts of a crash report. */
+  raw(text: string): void {
+    this.#write(`${text}\n`);
+  }
+
   #log(level: LogLevel, message: string): void {
     if (LEVELS[level].rank < LEVELS[this.level].rank) return;
 
     const time = formatLogTime(this.#clock.wallMillis());
-    const line = `${this.#pid}:${this.role} ${time} ${LEVELS[level].mark} ${message}\n`;
-    if (this.file === '') this.#writeStdout(line);
-    else this.#appendToFile(line);
+    this.#write(`${this.#pid}:${this.role} ${time} ${LEVELS[level].mark} ${message}\n`);
+  }
+
+  #write(text: string): void {
+    if (this.file === '') this.#writeStdout(text);
+    else this.#appendToFile(text);
   }
 
   /**

@@ -18,6 +18,7 @@ import assert from 'node:assert/strict';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { IMPLEMENTATIONS, sharedServer } from '../support/implementations.ts';
 import { test } from 'node:test';
+import { keepingConfiguration, type Settings } from '../support/kept-configuration.ts';
 import {
   describeReply,
   quoteBytes,
@@ -52,8 +53,10 @@ export type Step =
 export interface BehaviourOptions {
   /** Both unless said otherwise. */
   readonly protocols?: readonly Protocol[];
-  /** Arguments of the servers; scripts with the same arguments share them. */
+  /** Arguments of the servers; scripts with the same arguments share them. Starting servers takes seconds. */
   readonly args?: readonly string[];
+  /** Directives that CONFIG SET can change, and their values during the script. */
+  readonly settings?: Settings;
   /** The data comes from what no server logs (DEBUG POPULATE): it cannot be loaded from the AOF. */
   readonly isUnlogged?: boolean;
   /** The Redis that brought it, when that is not the one that is installed: it is left out. */
@@ -61,11 +64,12 @@ export interface BehaviourOptions {
 }
 
 /**
- * Defines a test for each implementation and protocol; every one starts with empty databases and new
- * connections.
+ * Defines a test for each implementation and protocol; every one starts with empty databases, the
+ * configuration that the server was started with, and new connections.
  */
 export function behaviour(name: string, steps: readonly Step[], options: BehaviourOptions = {}): void {
-  const { protocols = [2, 3], args = [], isUnlogged = false, since } = options;
+  const { protocols = [2, 3], args = [], settings = {}, isUnlogged = false, since } = options;
+  const isConfiguring = Object.keys(settings).length > 0 || steps.some(changesConfiguration);
   for (const implementation of IMPLEMENTATIONS) {
     for (const protocol of implementation.takesBothProtocols ? protocols : protocols.slice(0, 1)) {
       const isOurs = implementation.variant !== undefined;
@@ -73,9 +77,12 @@ export function behaviour(name: string, steps: readonly Step[], options: Behavio
       test(`${name} [${implementation.name}, RESP${protocol}]`, { skip }, async () => {
         const ownArgs = ['--enable-debug-command', 'yes', ...(isOurs ? RELOAD_ARGS : [])];
         const server = await sharedServer(implementation, [...ownArgs, ...args]);
-        await runScript(server, protocol, steps);
-        // The data is the same over every protocol.
-        if (isOurs && protocol === protocols[0]) await checkReload(server, isUnlogged);
+        const body = async () => {
+          await runScript(server, protocol, steps);
+          // The data is the same over every protocol.
+          if (isOurs && protocol === protocols[0]) await checkReload(server, isUnlogged);
+        };
+        await (isConfiguring ? keepingConfiguration(server, settings, body) : body());
       });
     }
   }
@@ -287,6 +294,12 @@ class Clients {
   closeAll(): void {
     for (const client of this.#open.values()) client.close();
   }
+}
+
+function changesConfiguration(step: Step): boolean {
+  if (typeof step === 'function') return false;
+  const [name, subcommand] = wordsOf(step[0]).map((word) => toBytes(word).toString('latin1').toUpperCase());
+  return name === 'CONFIG' && subcommand === 'SET';
 }
 
 async function runScript(server: ServerProcess, protocol: Protocol, steps: readonly Step[]): Promise<void> {

@@ -363,5 +363,5 @@ behaviour(
     ['GETBIT k 8388608', BAD_OFFSET],
     ['BITFIELD k GET u8 #1048576', BAD_OFFSET],
   ],
-  { args: ['--proto-max-bulk-len', '1mb'] },
+  { settings: { 'proto-max-bulk-len': '1mb' } },
 );

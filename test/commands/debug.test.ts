@@ -139,7 +139,7 @@ behaviour(
     [['APPEND', 'i', ' 12'], 3],
     ['DEBUG OBJECT i', matching(/ encoding:embstr serializedlength:4 /)],
   ],
-  { args: ['--rdbcompression', 'no'] },
+  { settings: { rdbcompression: 'no' } },
 );
 
 behaviour('DEBUG ERROR replies any error', [

@@ -348,7 +348,7 @@ behaviour(
       ),
     ],
   ],
-  { args: ['--maxmemory', '1gb', '--maxmemory-policy', 'allkeys-lfu'] },
+  { settings: { maxmemory: '1gb', 'maxmemory-policy': 'allkeys-lfu' } },
 );
 
 behaviour('OBJECT HELP and what there is not', [

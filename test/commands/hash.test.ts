@@ -235,7 +235,7 @@ behaviour('a field, a value or too many fields make a hash a table, for ever', [
   ['OBJECT ENCODING count', 'hashtable'],
 ]);
 
-const SHRUNKEN = ['--hash-max-listpack-entries', '2', '--hash-max-listpack-value', '3'];
+const SHRUNKEN = { 'hash-max-listpack-entries': '2', 'hash-max-listpack-value': '3' };
 
 behaviour(
   'the limits of a listpack are directives',
@@ -256,7 +256,7 @@ behaviour(
     ['OBJECT ENCODING x', 'hashtable'],
     ['CONFIG SET hash-max-listpack-entries 2', OK],
   ],
-  { args: SHRUNKEN },
+  { settings: SHRUNKEN },
 );
 
 behaviour('COPY, RENAME and MOVE take hashes along', [

@@ -516,7 +516,7 @@ behaviour(
     ['LTRIM k -3 -1', OK],
     ['LRANGE k 0 -1', MANY.slice(-3)],
   ],
-  { args: ['--list-max-listpack-size', '3', '--list-compress-depth', '1'] },
+  { settings: { 'list-max-listpack-size': '3', 'list-compress-depth': '1' } },
 );
 
 behaviour('lists in transactions', [

@@ -87,6 +87,8 @@ behaviour(
     ['SET c 3', QUEUED],
     ['EXEC', [3, OK]],
     ['DEBUG LOADAOF', OK],
+    // What is loaded is no change; nor what came before it.
+    ['INFO persistence', matching(/rdb_changes_since_last_save:0\r/)],
     ['MGET a b c', ['3', '2', '3']],
     ['PEXPIRETIME b', 9_999_999_999_999],
     ['DBSIZE', 3],

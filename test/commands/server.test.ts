@@ -86,7 +86,7 @@ behaviour(
     ['FLUSHALL', OK],
     ['DBSIZE', 0],
   ],
-  { args: ['--lazyfree-lazy-user-flush', 'yes'] },
+  { settings: { 'lazyfree-lazy-user-flush': 'yes' } },
 );
 
 behaviour('a flush touches watched keys that exist', [
@@ -398,7 +398,11 @@ behaviour('SHUTDOWN refuses options that make no sense', [
 ]);
 
 onEveryImplementation('SHUTDOWN ends the server without a reply', async (implementation) => {
-  for (const options of [[], ['NOSAVE'], ['SAVE', 'NOW', 'FORCE'], ['now', 'nosave', 'now']]) {
+  // Others are in test/network.test.ts.
+  for (const options of [
+    ['SAVE', 'NOW', 'FORCE'],
+    ['now', 'nosave', 'now'],
+  ]) {
     const server = await implementation.start({ args: ['--save', ''] });
     try {
       const client = await server.connect();

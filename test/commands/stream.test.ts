@@ -122,7 +122,7 @@ behaviour(
     ['XRANGE s (18446744073709551615-18446744073709551615 +', error('ERR invalid start ID for the interval')],
     ['XRANGE s - (0-0', error('ERR invalid end ID for the interval')],
   ],
-  { args: ['--stream-node-max-entries', '2'] },
+  { settings: { 'stream-node-max-entries': '2' } },
 );
 
 behaviour(
@@ -150,7 +150,7 @@ behaviour(
     ['XADD s MINID 12 13 f v', '13-0'],
     ['XRANGE s - +', [entry('12-0', 'f', 'v'), entry('13-0', 'f', 'v')]],
   ],
-  { args: ['--stream-node-max-entries', '3'] },
+  { settings: { 'stream-node-max-entries': '3' } },
 );
 
 behaviour(
@@ -169,7 +169,7 @@ behaviour(
     ['XADD s 5 f v', TOO_SMALL],
     ['XADD s 6 f v', '6-0'],
   ],
-  { args: ['--stream-node-max-entries', '2'] },
+  { settings: { 'stream-node-max-entries': '2' } },
 );
 
 behaviour('XSETID moves the last id', [
@@ -278,7 +278,7 @@ behaviour(
       ].map((line) => simple(line)),
     ],
   ],
-  { args: ['--stream-node-max-entries', '1'] },
+  { settings: { 'stream-node-max-entries': '1' } },
 );
 
 behaviour('XREAD gives what is newer, key by key', [

@@ -360,7 +360,7 @@ behaviour(
     [['APPEND', 'k', ''], 1_048_576],
     ['STRLEN k', 1_048_576],
   ],
-  { args: ['--proto-max-bulk-len', '1mb'] },
+  { settings: { 'proto-max-bulk-len': '1mb' } },
 );
 
 // Numbers ---------------------------------------------------------------------------------------------------
@@ -498,7 +498,7 @@ behaviour(
     ['APPEND b x', 512],
     ['LCS a b', error('ERR Insufficient memory, transient memory for LCS exceeds proto-max-bulk-len')],
   ],
-  { args: ['--proto-max-bulk-len', '1mb'] },
+  { settings: { 'proto-max-bulk-len': '1mb' } },
 );
 
 // All of them -----------------------------------------------------------------------------------------------

@@ -4,7 +4,7 @@ import { forEachTransport } from '../support/implementations.ts';
 import { SeededRandom } from '../support/seeded-random.ts';
 import { killAgainAndAgain } from './kill-rounds.ts';
 
-const ROUNDS = 6;
+const ROUNDS = 3;
 
 for (const policy of ['always', 'everysec'] as const) {
   forEachTransport(

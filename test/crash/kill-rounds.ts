@@ -24,6 +24,8 @@ const FILLER_KEYS_PER_COMMAND = 500;
 const LOAD_MILLIS_MAX = 400;
 const START_MILLIS_MAX = 500;
 const START_KILLED_CHANCE = 0.2;
+/** What goes on when the server is killed, in turn: three rounds have them all. */
+const DEEDS = ['nothing', 'BGREWRITEAOF', 'BGSAVE'] as const;
 
 export interface KillOptions {
   /** How the server is started. */
@@ -58,13 +60,14 @@ export async function killAgainAndAgain(options: KillOptions): Promise<number> {
       if (round === 0) await fill(server);
       if (round === rounds) break;
       const isQuiet = policy !== 'always' && random.chance(0.5);
-      const deed = await killUnderLoad(server, clients, random, isQuiet);
+      const deed = DEEDS[round % DEEDS.length]!;
+      await killUnderLoad(server, clients, { random, deed, isQuiet });
       // Between everysec's reply and its write two seconds may lie, while an fsync is running.
       const isPromised = policy === 'always' || isQuiet;
       floors = isPromised ? clients.map((client) => client.acknowledgedCount) : counts;
       const acknowledged = sum(clients.map((client) => client.acknowledgedCount)) - sum(counts);
       operationCount += acknowledged;
-      onRound?.(`${what}: ${acknowledged} operations, ${deed}`);
+      onRound?.(`${what}: ${acknowledged} operations, ${deed}${isQuiet ? ', quiet' : ''}`);
     } catch (error) {
       const reason = error instanceof Error ? error.message : String(error);
       assert.fail(`${what}: ${reason}\nThe data is left in ${directory.path}\n${server.output()}`);
@@ -99,19 +102,24 @@ async function checkAll(
   return counts;
 }
 
-/** All clients at once, with a save or a rewrite at times; then the end. Returns what was going on. */
+interface KillMoment {
+  readonly random: SeededRandom;
+  readonly deed: (typeof DEEDS)[number];
+  /** The load has ended before, and all of it is written. */
+  readonly isQuiet: boolean;
+}
+
+/** All clients at once, with a save or a rewrite at times; then the end. */
 async function killUnderLoad(
   server: ServerProcess,
   clients: readonly CrashClient[],
-  random: SeededRandom,
-  isQuiet: boolean,
-): Promise<string> {
+  { random, deed, isQuiet }: KillMoment,
+): Promise<void> {
   const connections = await Promise.all(clients.map(() => server.connect()));
   const admin = await server.connect();
   let isOver = false;
   const load = clients.map((client, index) => runUntilEnd(client, connections[index]!, () => isOver));
   await sleep(random.integer(0, LOAD_MILLIS_MAX));
-  const deed = random.pick(['nothing', 'BGREWRITEAOF', 'BGSAVE']);
   if (deed !== 'nothing') {
     admin.send(deed);
     await sleep(random.integer(0, LOAD_MILLIS_MAX / 4));
@@ -125,7 +133,6 @@ async function killUnderLoad(
   await server.exited;
   await Promise.all(load);
   for (const connection of [...connections, admin]) connection.close();
-  return `${deed}${isQuiet ? ', quiet' : ''}`;
 }
 
 async function runUntilEnd(

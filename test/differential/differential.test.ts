@@ -37,6 +37,14 @@ for (const args of [[], ['--threads', '2']]) {
   });
 }
 
+for (const server of [{ io: 'epoll' }, { io: 'epoll', mode: 'threaded' }] as const) {
+  const name = 'mode' in server ? 'threads' : 'event loop';
+  test(`users may do what they may in Redis: ${name}`, { skip: skip || noEpoll }, async (t) => {
+    t.diagnostic(`seed ${seed}`);
+    await assertNoDivergence({ seed, protocol: 3, commandCount: 5_000, groups: ['acl'], server });
+  });
+}
+
 test('Redis does not differ from itself, so the comparison forgives what it must', { skip }, async (t) => {
   t.diagnostic(`seed ${seed}`);
   await assertNoDivergence({ seed, protocol: 3, commandCount: 2_000 });

@@ -19,7 +19,8 @@ import {
   type EpisodeOptions,
   type Unit,
 } from './generator.ts';
-import { CHANGED_DIRECTIVES, GROUPS } from './grammar.ts';
+import { ADMIN_ARGS, RESTORE_ACCESS } from './grammar-access.ts';
+import { CHANGED_DIRECTIVES, DEFAULT_GROUPS } from './grammar.ts';
 import { Session } from './session.ts';
 import { shrinkEpisode } from './shrink.ts';
 
@@ -67,7 +68,7 @@ export interface DifferentialResult {
 
 const EPISODE_UNITS = 120;
 /** Enables what both servers refuse by default and the comparison needs. */
-const SERVER_ARGS = ['--enable-debug-command', 'yes'];
+const SERVER_ARGS = ['--enable-debug-command', 'yes', ...ADMIN_ARGS];
 
 /** Runs episodes; each is repeatable from its own seed, which derives from the run's. */
 export async function runDifferential(options: DifferentialOptions): Promise<DifferentialResult> {
@@ -80,9 +81,11 @@ export async function runDifferential(options: DifferentialOptions): Promise<Dif
 
   // Dead keys count in DBSIZE until something deletes them: without active expiry, commands alone decide.
   const restore = [
+    ...(options.groups?.includes('acl') === true ? RESTORE_ACCESS : []),
     ['FLUSHALL'],
     ['CONFIG', 'SET', ...(await defaultConfig())],
     ['DEBUG', 'SET-ACTIVE-EXPIRE', '0'],
+    ['RESET'],
   ];
   const pair: Pair = {
     ours: new Session(startOurs, options.protocol, restore),
@@ -182,7 +185,7 @@ export function episodeFromSeed(
 ): readonly Unit[] {
   return generateEpisode(new SeededRandom(seed), {
     unitCount: EPISODE_UNITS,
-    groups: options.groups ?? Object.keys(GROUPS),
+    groups: options.groups ?? DEFAULT_GROUPS,
     excluded: new Set((options.excluded ?? []).map((name) => name.toUpperCase())),
     ...(options.ownPrefix !== undefined && { ownPrefix: options.ownPrefix }),
   });

@@ -1,6 +1,7 @@
 /** Makes episodes: short random programs for two clients of one server. */
 import { toBytes, type Argument } from '../support/resp-client.ts';
 import type { SeededRandom } from '../support/seeded-random.ts';
+import { ADMIN, firstUsers } from './grammar-access.ts';
 import { GROUPS, isComparable, mutate } from './grammar.ts';
 import { AUDITED_KEYS, key, pattern, value } from './values.ts';
 
@@ -92,6 +93,8 @@ export function generateEpisode(random: SeededRandom, options: EpisodeOptions): 
 
   if (options.ownPrefix === undefined && random.chance(SMALL_LIMITS_CHANCE))
     units.push([smallLimits(random)]);
+  const hasUsers = options.groups.includes('acl');
+  if (hasUsers) units.push(...firstUsers(random).map((words) => [command(0, ...words)]));
   while (units.length < options.unitCount) {
     const client: ClientIndex = random.chance(0.8) ? 0 : 1;
     const { ownPrefix } = options;
@@ -102,6 +105,7 @@ export function generateEpisode(random: SeededRandom, options: EpisodeOptions): 
     for (const step of unit)
       if (step.kind === 'command') queueing[client] = isQueueingAfter(step, queueing[client]);
   }
+  if (hasUsers) return [...units, ...shortAudit()];
   return [...units, ...audit(options.ownPrefix)];
 }
 
@@ -145,7 +149,9 @@ function generateUnit(random: SeededRandom, context: UnitContext): Unit {
   const kind = random.integer(0, 999);
   if (kind < 10 && isAlone) return [scanStep(random, client)];
   if (kind < 15 && !isQueueing) return shortLife(random, client);
-  if (kind < 18 && !isQueueing && isAlone) return [closingStep(random, client)];
+  // Who may not kill would be waited for.
+  if (kind < 18 && !isQueueing && isAlone && !groups.includes(GROUPS['acl']!))
+    return [closingStep(random, client)];
 
   const rule = random.pickWeighted(random.pickWeighted(groups).rules);
   const made = rule.make(random);
@@ -228,6 +234,15 @@ function audit(ownPrefix: string | undefined): Unit[] {
     );
   }
   return units;
+}
+
+/** The same where the commands were of interest, and what users there are. */
+function shortAudit(): Unit[] {
+  const units: Unit[] = [[command(0, 'RESET')], [command(0, 'AUTH', ADMIN, 'x')]];
+  for (const database of [0, 1, 2]) {
+    units.push([command(0, 'SELECT', database)], [command(0, 'DEBUG', 'DIGEST-VALUE', ...AUDITED_KEYS)]);
+  }
+  return [...units, [command(0, 'ACL', 'LIST')], [command(0, 'ACL', 'LOG', 200)]];
 }
 
 /**

@@ -6,6 +6,7 @@
  */
 import type { Argument } from '../support/resp-client.ts';
 import type { SeededRandom } from '../support/seeded-random.ts';
+import { LOCKING_RULES, accessRules } from './grammar-access.ts';
 import { BITMAP_RULES, GEO_RULES, HYPERLOGLOG_RULES } from './grammar-bits-and-places.ts';
 import { HASH_RULES, LIST_RULES, SET_RULES, SORTED_SET_RULES, SORT_RULES } from './grammar-collections.ts';
 import { STREAM_RULES } from './grammar-streams.ts';
@@ -312,6 +313,9 @@ const UNKNOWN_RULES: readonly CommandRule[] = [
   rule(1, oddArgument),
 ];
 
+/** Users come and go, and new connections may do everything. */
+export const ACCESS_RULES = accessRules(anyCommandLine);
+
 /** The groups that `--groups` names, and how often each comes. */
 export const GROUPS: Readonly<
   Record<string, { readonly weight: number; readonly rules: readonly CommandRule[] }>
@@ -333,7 +337,11 @@ export const GROUPS: Readonly<
   server: { weight: 8, rules: SERVER_RULES },
   debug: { weight: 1, rules: DEBUG_RULES },
   unknown: { weight: 1, rules: UNKNOWN_RULES },
+  acl: { weight: 20, rules: [...ACCESS_RULES, ...LOCKING_RULES] },
 };
+
+/** A user who may do little hides the others from view: `acl` comes only when it is named. */
+export const DEFAULT_GROUPS: readonly string[] = Object.keys(GROUPS).filter((name) => name !== 'acl');
 
 /** Spoils a command now and then: case, arity, a wrong argument, two arguments swapped. */
 export function mutate(random: SeededRandom, command: readonly Argument[]): Argument[] {
@@ -363,6 +371,7 @@ function isSetWithLife(words: readonly Argument[]): boolean {
 export function isComparable(command: readonly Buffer[]): boolean {
   const [name = '', subcommand = '', ...rest] = command.map((word) => word.toString('latin1').toUpperCase());
   if (name === 'COMMAND' && subcommand === '') return false;
+  if (name === 'ACL' && subcommand === 'DRYRUN') return true;
   // An id made from the clock.
   if (name === 'XADD' && rest.includes('*')) return false;
   // A member by chance: then the two sets differ.

@@ -91,6 +91,7 @@ export class Session {
     client.write(Buffer.concat(steps.map((step) => step.inline ?? encodeCommand(step.command))));
     const replies = await this.#read(client, steps.length);
     for (const index of steps.at(-1)?.closes ?? []) await this.#waitUntilClosed(index);
+    if (replies.some(isProtocolError)) await this.#waitUntilClosed(first.client);
     return replies;
   }
 
@@ -203,8 +204,20 @@ export function batches(steps: readonly Step[]): Step[][] {
     }
     if (current[0]?.client !== step.client || current.length >= PIPELINE_COMMANDS_MAX) finish();
     current.push(step);
-    if (step.closes) finish();
+    // Behind it other limits may hold for what is read: those of a client that has not authenticated.
+    if (step.closes || isReset(step)) finish();
   }
   finish();
   return result;
+}
+
+/** The server closes the connection behind it. */
+function isProtocolError(reply: Reply): boolean {
+  return (
+    reply.kind === 'scalar' && reply.tag === '-' && reply.bytes.toString().startsWith('ERR Protocol error')
+  );
+}
+
+function isReset({ command }: CommandStep): boolean {
+  return command[0]?.toString('latin1').toUpperCase() === 'RESET';
 }

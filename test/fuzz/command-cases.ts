@@ -2,7 +2,7 @@
  * What a client may send that means harm or is just careless: valid and spoilt commands of all families, waits,
  * subscriptions, huge numbers, and what turns the whole keyspace over.
  */
-import { GROUPS, mutate } from '../differential/grammar.ts';
+import { ACCESS_RULES, DEFAULT_GROUPS, GROUPS, mutate } from '../differential/grammar.ts';
 import { maybe, oneOf, rule, several, type CommandRule } from '../differential/rule.ts';
 import {
   anyKey,
@@ -242,7 +242,7 @@ const UPHEAVAL_RULES: readonly CommandRule[] = [
   rule(1, oneOf(['INFO', 'everything'], ['MEMORY', 'STATS'], ['MEMORY', 'PURGE'], ['DEBUG', 'HTSTATS', '0'])),
 ];
 
-const FAMILIES = Object.values(GROUPS);
+const FAMILIES = [...DEFAULT_GROUPS.map((name) => GROUPS[name]!), { weight: 8, rules: ACCESS_RULES }];
 
 /** Any command, mostly one that changes or reads a value. */
 function anyCommand(random: SeededRandom, clientId: number): Argument[] {

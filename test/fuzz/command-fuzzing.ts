@@ -59,8 +59,10 @@ const SERVER_ARGS = [
   ...['--enable-debug-command', 'yes'],
 ];
 
-/** Values that are zero when all clients but one have left and there are no keys. */
+/** Values that are zero when all clients but one have left, there are no keys, and no job keeps old values. */
 const ZERO_FIELDS = [
+  'rdb_bgsave_in_progress',
+  'aof_rewrite_in_progress',
   'blocked_clients',
   'tracking_clients',
   'clients_in_timeout_table',
@@ -249,6 +251,7 @@ class CommandFuzzer {
     await expect('DEBUG', 'LOADAOF');
     await expect('DEBUG', 'CHECK-INVARIANTS');
     await expect('FLUSHALL', 'SYNC');
+    await forgetUsers(client);
     await expect('DEBUG', 'CHECK-INVARIANTS');
     await waitUntil('nothing of the clients is left', async () => {
       const fields = await infoFields(client);
@@ -292,4 +295,14 @@ async function infoFields(client: RespClient): Promise<Map<string, string>> {
       return [line.slice(0, colon), line.slice(colon + 1)];
     }),
   );
+}
+
+/** Deletes all users but the default one, which cannot be deleted. */
+async function forgetUsers(client: RespClient): Promise<void> {
+  const users = await client.command('ACL', 'USERS');
+  const names =
+    users.kind === 'aggregate' ? users.items.map((item) => (item.kind === 'scalar' ? item.bytes : '')) : [];
+  const others = names.filter((name) => name.toString() !== 'default');
+  if (others.length > 0) assert.equal(await client.text('ACL', 'DELUSER', ...others), `:${others.length}`);
+  assert.equal(await client.text('ACL', 'LOG', 'RESET'), '+OK');
 }

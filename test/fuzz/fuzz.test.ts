@@ -11,7 +11,7 @@ forEachTransport('broken frames and hostile clients do no harm', async ({ varian
 
   const { rounds, failures } = await runFuzz({
     seed,
-    durationMillis: 3_000,
+    durationMillis: 2_000,
     roundCount: 2,
     server: variant!,
   });

@@ -170,6 +170,12 @@ async function startOnce(options: StartOptions): Promise<ServerProcess> {
   return wrapProcess(child, { name: options.name, port, address, directory });
 }
 
+/** A test that dies must leave neither its servers nor their files behind. */
+const killOnExit = new Set<() => void>();
+process.once('exit', () => {
+  for (const killNow of killOnExit) killNow();
+});
+
 interface ProcessPlace {
   readonly name: string;
   readonly port: number;
@@ -188,13 +194,12 @@ function wrapProcess(child: ChildProcess, place: ProcessPlace): ServerProcess {
     });
     child.once('close', (code, signal) => resolve({ code, signal }));
   });
-  // A test that dies must leave neither its server nor its files behind.
-  const killOnExit = () => {
+  const killNow = () => {
     child.kill('SIGKILL');
     place.directory.remove();
   };
-  process.once('exit', killOnExit);
-  void exited.then(() => process.removeListener('exit', killOnExit));
+  killOnExit.add(killNow);
+  void exited.then(() => killOnExit.delete(killNow));
 
   return {
     name: place.name,

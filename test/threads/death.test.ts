@@ -36,6 +36,7 @@ forEachTransport(
     assert.deepEqual(await server.exited, { code: 1, signal: null });
     assert.match(server.output(), /DEBUG PANIC/);
     assert.match(server.output(), /died inside the critical section; the server stops/);
+    checkReport(server.output());
 
     const next = await startOn(context, implementation, directory, args);
     const client = await next.connect();
@@ -49,6 +50,19 @@ forEachTransport(
     await kill(next);
   },
 );
+
+/** The crash report, in the order of Redis. */
+function checkReport(output: string): void {
+  const report = /=== REDIS BUG REPORT START[^]*REDIS BUG REPORT END/.exec(output)?.[0] ?? '';
+  assert.match(report, /Guru Meditation: Error: DEBUG PANIC #debug\.[jt]s:\d+\n/);
+  assert.match(report, /STACK TRACE ------\n\nBacktrace:\nError: DEBUG PANIC\n {4}at /);
+  assert.match(report, /INFO OUTPUT ------\n# Server\r\n[^]*# Keyspace\r\ndb0:keys=\d/);
+  assert.match(report, /CLIENT LIST OUTPUT ------\nid=\d+ addr=.*\n/);
+  assert.match(
+    report,
+    /CURRENT CLIENT INFO ------\nid=.*\ncmd: debug\nargc: 2\nargv\[0\]: "DEBUG"\nargv\[1\]: 5 bytes\n/,
+  );
+}
 
 test(
   'a client thread that ends takes its client with it and nothing else',

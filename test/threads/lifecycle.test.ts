@@ -1,6 +1,6 @@
 /** Threads of threaded mode: how many there are, and what is left of them. */
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
+import { describe, test } from 'node:test';
 import { IMPLEMENTATIONS, startFor } from '../support/implementations.ts';
 import type { RespClient } from '../support/resp-client.ts';
 import { infoField } from '../support/server-info.ts';
@@ -17,17 +17,15 @@ const perClient = threaded.filter(({ isThreadPerClient }) => isThreadPerClient);
 
 const noProc = process.platform !== 'linux' && 'it counts in /proc';
 
-for (const implementation of threaded) {
-  const skip = implementation.skip || noProc;
-  test(
-    `clients that come and go leave nothing behind [${implementation.name}]`,
-    { skip },
-    async (context) => {
+/** All at once, for most of the time each waits for threads to end that have nothing to do. */
+describe('clients that come and go leave nothing behind', { concurrency: true }, () => {
+  for (const implementation of threaded) {
+    test(implementation.name, { skip: implementation.skip || noProc }, async (context) => {
       const server = await startFor(context, implementation);
       await comeAndGo(server, { clientCount: CLIENTS, roundCount: ROUNDS });
-    },
-  );
-}
+    });
+  }
+});
 
 for (const implementation of perClient) {
   const { name, skip } = implementation;

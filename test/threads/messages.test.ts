@@ -4,7 +4,7 @@ import { onEveryMixtureToo, startFor } from '../support/implementations.ts';
 import { encodeReply, type Reply, type RespClient } from '../support/resp-client.ts';
 
 const PUBLISHERS = 8;
-const MESSAGES = 1000;
+const MESSAGES = 500;
 const PIPELINE = 50;
 const SUBSCRIBERS = 20;
 const CHANNELS = 4;
