@@ -106,8 +106,8 @@ export class MemoryLimit {
     if (bytesMax === 0 || this.#countedBytes <= bytesMax) return undefined;
     return (
       `WARNING: the new maxmemory value set via CONFIG SET (${bytesMax}) is smaller than the current ` +
-      `memory usage (${this.#countedBytes}). This will result in key eviction and/or the inability to accept new ` +
-      'write commands depending on the maxmemory-policy.'
+      `memory usage (${this.#countedBytes}). This will result in key eviction and/or the inability to ` +
+      'accept new write commands depending on the maxmemory-policy.'
     );
   }
 
