@@ -6,6 +6,7 @@ import type { AddressInfo } from 'node:net';
 import { networkInterfaces } from 'node:os';
 import { describe, test } from 'node:test';
 import type { TestContext } from 'node:test';
+import type { Worker } from 'node:worker_threads';
 import type { Page } from 'playwright-core';
 import { createServer } from '../src/index.ts';
 import type { KeyPage, ValueFacts } from '../src/status/key-browser.ts';
@@ -18,7 +19,9 @@ import type { Implementation } from './support/implementations.ts';
 import { keepPicture, overflowOnPhone, paintedColours, withPage } from './support/page.ts';
 import { directoryFor, refusedStart } from './support/persistent-server.ts';
 import { promtoolComplaints, promtoolSkipReason } from './support/promtool.ts';
-import type { Argument, RespClient } from './support/resp-client.ts';
+import { RespClient } from './support/resp-client.ts';
+import type { Argument } from './support/resp-client.ts';
+import { infoField } from './support/server-info.ts';
 import type { ServerProcess } from './support/server-process.ts';
 import { waitUntil } from './support/wait-until.ts';
 
@@ -420,6 +423,29 @@ test('a server inside a program has it, too; others have no such thread', async 
   }
   await assert.rejects(askPort(port, '/metrics', {}), /ECONNREFUSED/);
 });
+
+for (const mode of ['eventloop', 'threaded']) {
+  test(`a page that dies takes its client with it and nothing else [${mode}]`, async (context) => {
+    const workers: Worker[] = [];
+    const onWorker = (worker: Worker): void => void workers.push(worker);
+    process.on('worker', onWorker);
+    const port = await freePort();
+    const server = await createServer({ mode, 'metrics-port': port, logfile: '/dev/null' });
+    context.after(async () => {
+      process.removeListener('worker', onWorker);
+      await server.close();
+    });
+    await askPort(port, '/metrics', {});
+    assert.equal(workers.length, 3, 'serving, persistence, page');
+    await workers[2]!.terminate();
+
+    const client = await RespClient.connect({ port: server.port });
+    context.after(() => client.close());
+    await waitUntil('its client is gone', async () => (await infoField(client, 'connected_clients')) === '1');
+    await run(client, ['SET', 'key', 'value']);
+    await assert.rejects(askPort(port, '/metrics', {}), /ECONNREFUSED/);
+  });
+}
 
 describe('the page', { skip: chromiumSkipReason() }, () => {
   const HOSTILE = '<img src=x onerror=alert(1)>';

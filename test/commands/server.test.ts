@@ -14,6 +14,7 @@ import {
   simple,
   verbatim,
 } from './behaviour.ts';
+import { infoFields } from '../support/server-info.ts';
 
 const SYNTAX_ERROR = error('ERR syntax error');
 const NOT_AN_INTEGER = error('ERR value is not an integer or out of range');
@@ -369,16 +370,6 @@ onEveryServer('INFO counts what happens', async (server) => {
   assert.equal((await infoFields(client, 'commandstats')).get('cmdstat_get'), undefined);
   client.close();
 });
-
-async function infoFields(client: RespClient, section: string): Promise<Map<string, string>> {
-  const text = await textOf(client, 'INFO', section);
-  const fields = new Map<string, string>();
-  for (const line of text.split('\r\n')) {
-    const colon = line.indexOf(':');
-    if (!line.startsWith('#') && colon > 0) fields.set(line.slice(0, colon), line.slice(colon + 1));
-  }
-  return fields;
-}
 
 // SHUTDOWN --------------------------------------------------------------------------------------------------
 

@@ -15,6 +15,7 @@ import {
   type Argument,
 } from '../support/resp-client.ts';
 import { SeededRandom } from '../support/seeded-random.ts';
+import { infoFields } from '../support/server-info.ts';
 import { startServer, type ServerOptions, type ServerProcess } from '../support/server-process.ts';
 import { waitUntil } from '../support/wait-until.ts';
 import { commandCase, damagedPayload } from './command-cases.ts';
@@ -284,17 +285,6 @@ function untilMarkerOrEnd(client: RespClient): Promise<boolean> {
     client.socket.on('end', done).on('close', done);
     if (client.isClosed) done();
   });
-}
-
-async function infoFields(client: RespClient): Promise<Map<string, string>> {
-  const reply = await client.command('INFO', 'everything');
-  const text = reply.kind === 'scalar' ? reply.bytes.toString('latin1') : '';
-  return new Map(
-    text.split('\r\n').map((line): [string, string] => {
-      const colon = line.indexOf(':');
-      return [line.slice(0, colon), line.slice(colon + 1)];
-    }),
-  );
 }
 
 /** Deletes all users but the default one, which cannot be deleted. */

@@ -9,6 +9,7 @@ import { readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ConnectionClosedError, encodeCommand, type Reply, type RespClient } from '../support/resp-client.ts';
 import { SeededRandom } from '../support/seeded-random.ts';
+import { infoFields } from '../support/server-info.ts';
 import {
   descriptorCount,
   startServer,
@@ -492,15 +493,4 @@ async function forgetExpiries(client: RespClient): Promise<void> {
 
 async function usedBytes(client: RespClient): Promise<number> {
   return Number((await infoFields(client)).get('used_memory'));
-}
-
-async function infoFields(client: RespClient): Promise<Map<string, string>> {
-  const reply = await client.command('INFO', 'everything');
-  const text = reply.kind === 'scalar' ? reply.bytes.toString('latin1') : '';
-  return new Map(
-    text.split('\r\n').map((line): [string, string] => {
-      const colon = line.indexOf(':');
-      return [line.slice(0, colon), line.slice(colon + 1)];
-    }),
-  );
 }
