@@ -16,7 +16,6 @@ export const NOT_YET: Readonly<Record<string, readonly string[]>> = {
     ...container('script', 'debug exists flush help kill load'),
     ...container('function', 'delete dump flush help kill list load restore stats'),
   ],
-  ACL: container('acl', 'cat deluser dryrun genpass getuser help list load log save setuser users whoami'),
   replication: ['failover', 'psync', 'replconf', 'replicaof', 'role', 'slaveof', 'sync'],
   cluster: [
     ...['asking', 'migrate', 'readonly', 'readwrite'],
@@ -28,11 +27,6 @@ export const NOT_YET: Readonly<Record<string, readonly string[]>> = {
     ),
   ],
   modules: container('module', 'help list load loadex unload'),
-  observation: [
-    'monitor',
-    ...container('latency', 'doctor graph help histogram history latest reset'),
-    ...container('slowlog', 'get help len reset'),
-  ],
 };
 
 const GROUP_TITLES: Readonly<Record<string, string>> = {
