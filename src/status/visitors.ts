@@ -45,12 +45,15 @@ export class Visitors {
   /** Runs commands in a visitor's name: their replies. @throws RefusedError */
   async run(visitor: Visitor, commands: readonly CommandLine[]): Promise<Reply[]> {
     const { user, password } = visitor.credentials ?? { user: 'default', password: '' };
+    const isKnown = this.#visits.get(keyOf(visitor))?.client.isClosed === false;
     const client = this.#clientOf(visitor, Date.now());
     let replies: Reply[];
     try {
       replies = await client.run([['AUTH', user, password], ['CLIENT', 'SETNAME', CLIENT_NAME], ...commands]);
     } catch (error) {
       if (!(error instanceof NoAnswerError)) throw error;
+      // A client that was there already may just have been ended: its user was changed or deleted.
+      if (isKnown && client.isClosed) return this.run(visitor, commands);
       throw new RefusedError(503, error.message);
     }
     const [authenticated] = replies;
