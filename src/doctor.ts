@@ -104,7 +104,7 @@ function checkSharedMemory({ hasSharedMemory }: MachineFacts): Finding {
 }
 
 function checkFfi({ hasFfi, platform }: MachineFacts): Finding {
-  const hurts = "Node's own sockets are used: about half the throughput";
+  const hurts = "Node's own sockets are used: each command costs more processor time";
   const remedy =
     platform === 'linux' ? 'npm install koffi (an optional dependency), or its prebuilt binary' : 'Linux';
   return {

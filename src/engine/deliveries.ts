@@ -18,7 +18,8 @@ import type { Config } from '../config/config.ts';
 import type { Arena, Ref } from '../memory/arena.ts';
 import type { Allocator } from '../memory/allocator.ts';
 import { CONTROL_ROOT_DELIVERIES } from '../memory/control-block.ts';
-import { byteOffset, bytesOf, clearWords, getDouble, getWord, setDouble, setWord } from '../memory/struct.ts';
+import { sharedBlock } from '../memory/shared-block.ts';
+import { byteOffset, bytesOf, getDouble, getWord, setDouble, setWord } from '../memory/struct.ts';
 import type { ReplyWriter } from '../protocol/reply-writer.ts';
 import { copyBytes } from '../util/bytes.ts';
 import {
@@ -79,13 +80,7 @@ export class Deliveries {
     this.#config = parts.config;
     this.#reply = parts.reply;
     this.#threadNumber = parts.threadNumber;
-    const { control } = this.#arena;
-    if (control[CONTROL_ROOT_DELIVERIES] === 0) {
-      const header = parts.allocator.allocate(THREADS_MAX * QUEUE_WORDS * 4);
-      clearWords(this.#arena, header, THREADS_MAX * QUEUE_WORDS);
-      control[CONTROL_ROOT_DELIVERIES] = header;
-    }
-    this.#header = control[CONTROL_ROOT_DELIVERIES]!;
+    this.#header = sharedBlock(parts.allocator, CONTROL_ROOT_DELIVERIES, THREADS_MAX * QUEUE_WORDS);
   }
 
   /** Once, before the first delivery. */

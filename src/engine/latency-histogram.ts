@@ -19,6 +19,7 @@
 import type { Arena, Ref } from '../memory/arena.ts';
 import type { Allocator } from '../memory/allocator.ts';
 import { CONTROL_ROOT_LATENCY_HISTOGRAMS } from '../memory/control-block.ts';
+import { sharedBlock } from '../memory/shared-block.ts';
 import { addDouble, clearWords, getDouble, getWord, setWord } from '../memory/struct.ts';
 
 /** Shorter and longer times count as these (server.h, LATENCY_HISTOGRAM_MIN_VALUE and _MAX_VALUE). */
@@ -50,13 +51,7 @@ export class LatencyHistograms {
     this.#allocator = allocator;
     this.#arena = allocator.arena;
     this.#commandCount = commandCount;
-    const { control } = allocator.arena;
-    if (control[CONTROL_ROOT_LATENCY_HISTOGRAMS] === 0) {
-      const table = allocator.allocate(commandCount * 4);
-      clearWords(allocator.arena, table, commandCount);
-      control[CONTROL_ROOT_LATENCY_HISTOGRAMS] = table;
-    }
-    this.#table = control[CONTROL_ROOT_LATENCY_HISTOGRAMS]!;
+    this.#table = sharedBlock(allocator, CONTROL_ROOT_LATENCY_HISTOGRAMS, commandCount);
   }
 
   /** A command has run `count` times, and that long each time. While there is no memory it is not counted. */

@@ -10,6 +10,7 @@ import type { LatencyEvent, LatencySample } from '../commands/services.ts';
 import type { Arena, Ref } from '../memory/arena.ts';
 import type { Allocator } from '../memory/allocator.ts';
 import { CONTROL_ROOT_LATENCY_EVENTS } from '../memory/control-block.ts';
+import { sharedBlock } from '../memory/shared-block.ts';
 import { byteOffset, bytesOf, clearWords, getDouble, getWord, setDouble, setWord } from '../memory/struct.ts';
 
 /** Samples kept of one kind of event (latency.h, LATENCY_TS_LEN). */
@@ -39,13 +40,7 @@ export class LatencyMonitor {
   constructor(allocator: Allocator) {
     this.#allocator = allocator;
     this.#arena = allocator.arena;
-    const { control } = allocator.arena;
-    if (control[CONTROL_ROOT_LATENCY_EVENTS] === 0) {
-      const header = allocator.allocate(HEADER_WORDS * 4);
-      clearWords(allocator.arena, header, HEADER_WORDS);
-      control[CONTROL_ROOT_LATENCY_EVENTS] = header;
-    }
-    this.#header = control[CONTROL_ROOT_LATENCY_EVENTS]!;
+    this.#header = sharedBlock(allocator, CONTROL_ROOT_LATENCY_EVENTS, HEADER_WORDS);
   }
 
   /**

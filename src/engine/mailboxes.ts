@@ -7,7 +7,8 @@ import type { Arena, Ref } from '../memory/arena.ts';
 import type { Allocator } from '../memory/allocator.ts';
 import { CONTROL_ROOT_MAILBOXES } from '../memory/control-block.ts';
 import type { Mutex } from '../memory/mutex.ts';
-import { clearWords, getDouble, getWord, setDouble, setWord } from '../memory/struct.ts';
+import { sharedBlock } from '../memory/shared-block.ts';
+import { getDouble, getWord, setDouble, setWord } from '../memory/struct.ts';
 import { STATE_THREAD_EVENTS, STATE_THREAD_MAIL, STATE_THREAD_POLLS, THREADS_MAX } from './shared-state.ts';
 
 /** End the client's connection. */
@@ -62,13 +63,7 @@ export class Mailboxes {
   constructor(allocator: Allocator) {
     this.#allocator = allocator;
     this.#arena = allocator.arena;
-    const { control } = allocator.arena;
-    if (control[CONTROL_ROOT_MAILBOXES] === 0) {
-      const header = allocator.allocate(THREADS_MAX * QUEUE_WORDS * 4);
-      clearWords(allocator.arena, header, THREADS_MAX * QUEUE_WORDS);
-      control[CONTROL_ROOT_MAILBOXES] = header;
-    }
-    this.#header = control[CONTROL_ROOT_MAILBOXES]!;
+    this.#header = sharedBlock(allocator, CONTROL_ROOT_MAILBOXES, THREADS_MAX * QUEUE_WORDS);
   }
 
   /** Puts a message into a thread's box; `wake` it afterwards. Under the lock. */

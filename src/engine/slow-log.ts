@@ -10,7 +10,8 @@ import type { SlowCommand, SlowLogService } from '../commands/services.ts';
 import type { Arena, Ref } from '../memory/arena.ts';
 import type { Allocator } from '../memory/allocator.ts';
 import { CONTROL_ROOT_SLOW_LOG } from '../memory/control-block.ts';
-import { byteOffset, bytesOf, clearWords, getDouble, getWord, setDouble, setWord } from '../memory/struct.ts';
+import { sharedBlock } from '../memory/shared-block.ts';
+import { byteOffset, bytesOf, getDouble, getWord, setDouble, setWord } from '../memory/struct.ts';
 import { copyBytes } from '../util/bytes.ts';
 
 /** What is kept of a command at most (slowlog.h). */
@@ -22,7 +23,7 @@ const YOUNGEST = 0;
 const OLDEST = 1;
 const COUNT = 2;
 const NEXT_ID = 2;
-const HEADER_BYTES = 24;
+const HEADER_WORDS = 6;
 
 // Words of an entry, then doubles, then words again.
 const OLDER = 0;
@@ -43,13 +44,7 @@ export class SlowLog implements SlowLogService {
   constructor(allocator: Allocator) {
     this.#allocator = allocator;
     this.#arena = allocator.arena;
-    const { control } = allocator.arena;
-    if (control[CONTROL_ROOT_SLOW_LOG] === 0) {
-      const header = allocator.allocate(HEADER_BYTES);
-      clearWords(allocator.arena, header, HEADER_BYTES / 4);
-      control[CONTROL_ROOT_SLOW_LOG] = header;
-    }
-    this.#header = control[CONTROL_ROOT_SLOW_LOG]!;
+    this.#header = sharedBlock(allocator, CONTROL_ROOT_SLOW_LOG, HEADER_WORDS);
   }
 
   get length(): number {

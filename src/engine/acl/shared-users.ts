@@ -11,15 +11,8 @@
 import type { Allocator } from '../../memory/allocator.ts';
 import type { Arena, Ref } from '../../memory/arena.ts';
 import { CONTROL_ACCESS_VERSION, CONTROL_ROOT_ACCESS } from '../../memory/control-block.ts';
-import {
-  byteOffset,
-  bytesOf,
-  clearWords,
-  getDouble,
-  getWord,
-  setDouble,
-  setWord,
-} from '../../memory/struct.ts';
+import { sharedBlock } from '../../memory/shared-block.ts';
+import { byteOffset, bytesOf, getDouble, getWord, setDouble, setWord } from '../../memory/struct.ts';
 import { User } from './user.ts';
 
 /** Words of the root. */
@@ -71,13 +64,7 @@ export class SharedUsers {
   constructor(allocator: Allocator) {
     this.#allocator = allocator;
     this.#arena = allocator.arena;
-    const { control } = allocator.arena;
-    if (control[CONTROL_ROOT_ACCESS] === 0) {
-      const root = allocator.allocate(ROOT_WORDS * 4);
-      clearWords(allocator.arena, root, ROOT_WORDS);
-      control[CONTROL_ROOT_ACCESS] = root;
-    }
-    this.root = control[CONTROL_ROOT_ACCESS]!;
+    this.root = sharedBlock(allocator, CONTROL_ROOT_ACCESS, ROOT_WORDS);
   }
 
   /** Another thread has changed a user, or this one has. */
