@@ -14,12 +14,7 @@ export function replyRange(call: Call, list: Ref, first: number, count: number):
   reply.array(count);
   if (count === 0) return;
   quicklist.seek(list, first, position);
-  for (let left = count; ; left--) {
-    quicklist.borrow(position, element);
-    reply.bulk(element.bytes, element.start, element.end);
-    if (left === 1) break;
-    quicklist.next(position);
-  }
+  quicklist.emit(position, count, reply);
 }
 
 /** Replies with `count` elements from the end of the list, the last one first. */

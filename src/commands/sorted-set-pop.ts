@@ -31,34 +31,39 @@ function pop(call: Call, isMax: boolean): void {
     return;
   }
 
-  const count = Math.min(wanted, call.keyspace.sortedSets.memberCount(call.database, entry));
+  const size = call.keyspace.sortedSets.memberCount(call.database, entry);
+  const count = Math.min(wanted, size);
   const asPairs = hasCount && call.reply.version > 2;
   call.reply.array(asPairs ? count : count * 2);
-  replyFromEnd(call, entry, isMax, count, asPairs);
-  remove(call, 1, entry, isMax, count);
+  replyFromEnd(call, entry, isMax, size, count, asPairs);
+  remove(call, 1, entry, isMax, size, count);
 }
 
-/** The elements with the lowest scores, or the highest first. */
-function replyFromEnd(call: Call, entry: Ref, isMax: boolean, count: number, asPairs: boolean): void {
-  const { sortedSets } = call.keyspace;
-  const { cursor } = sortedSets;
-  const size = sortedSets.memberCount(call.database, entry);
-  sortedSets.seek(call.database, entry, isMax ? size - 1 : 0, cursor);
-  for (let left = count; left > 0; left--) {
+/** The elements with the lowest scores, or the highest first, of a set of that size. */
+function replyFromEnd(
+  call: Call,
+  entry: Ref,
+  isMax: boolean,
+  size: number,
+  count: number,
+  asPairs: boolean,
+): void {
+  const { cursor } = call.keyspace.sortedSets;
+  call.keyspace.sortedSets.seek(call.database, entry, isMax ? size - 1 : 0, cursor);
+  for (let left = count; ; left--) {
     if (asPairs) call.reply.array(2);
     replyMember(call, cursor);
     call.reply.double(cursor.score);
+    if (left === 1) break;
     if (isMax) cursor.previous();
     else cursor.next();
   }
 }
 
 /** Removes the elements, whose reply is written, and tells of it. */
-function remove(call: Call, keyIndex: number, entry: Ref, isMax: boolean, count: number): void {
+function remove(call: Call, keyIndex: number, entry: Ref, isMax: boolean, size: number, count: number): void {
   const { database, keyspace } = call;
-  const { sortedSets } = keyspace;
-  const size = sortedSets.memberCount(database, entry);
-  sortedSets.removeRange(database, entry, isMax ? size - count : 0, count);
+  keyspace.sortedSets.removeRange(database, entry, isMax ? size - count : 0, count);
   if (count === size) database.delete(entry);
 
   call.changed(keyIndex, NOTIFY_SORTED_SET, isMax ? 'zpopmax' : 'zpopmin');
@@ -88,8 +93,9 @@ function popOrWait(call: Call, isMax: boolean): void {
     const key = call.bytes(index);
     call.reply.array(3);
     call.reply.bulkBytes(key);
-    replyFromEnd(call, entry, isMax, 1, false);
-    remove(call, index, entry, isMax, 1);
+    const size = call.keyspace.sortedSets.memberCount(call.database, entry);
+    replyFromEnd(call, entry, isMax, size, 1, false);
+    remove(call, index, entry, isMax, size, 1);
     call.propagateAs(isMax ? 'ZPOPMAX' : 'ZPOPMIN', key);
     return;
   }
@@ -148,12 +154,13 @@ function popFirstSet(call: Call, { count, firstKey, isMax, lastKey }: ManyPop): 
     const entry = call.lookupTypedWrite(index, TYPE_SORTED_SET);
     if (entry === 0) continue;
     const key = call.bytes(index);
-    const popped = Math.min(count, call.keyspace.sortedSets.memberCount(call.database, entry));
+    const size = call.keyspace.sortedSets.memberCount(call.database, entry);
+    const popped = Math.min(count, size);
     call.reply.array(2);
     call.reply.bulkBytes(key);
     call.reply.array(popped);
-    replyFromEnd(call, entry, isMax, popped, true);
-    remove(call, index, entry, isMax, popped);
+    replyFromEnd(call, entry, isMax, size, popped, true);
+    remove(call, index, entry, isMax, size, popped);
     call.propagateAs(isMax ? 'ZPOPMAX' : 'ZPOPMIN', key, String(popped));
     return true;
   }

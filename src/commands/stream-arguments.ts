@@ -5,7 +5,7 @@ import type { Ref } from '../memory/arena.ts';
 import { BorrowedBytes } from '../memory/struct.ts';
 import { ErrorReply } from '../protocol/error-reply.ts';
 import type { ReplyWriter } from '../protocol/reply-writer.ts';
-import { ENTRY_ID_CHARS_MAX, EntryId, parseEntryId } from '../util/entry-id.ts';
+import { EntryId, parseEntryId } from '../util/entry-id.ts';
 import type { ParsedId } from '../util/entry-id.ts';
 import { parseInteger } from '../util/numbers.ts';
 import type { Call } from './call.ts';
@@ -23,7 +23,6 @@ const OPENING_PARENTHESIS = 0x28;
 export const ID_MIN = new EntryId();
 export const ID_MAX = new EntryId().setMax();
 
-const idText = new Uint8Array(ENTRY_ID_CHARS_MAX);
 const field = new BorrowedBytes();
 const value = new BorrowedBytes();
 
@@ -100,7 +99,7 @@ function parseBound(call: Call, index: number, id: EntryId, isEnd: boolean): boo
 }
 
 export function replyId(reply: ReplyWriter, id: EntryId): void {
-  reply.bulk(idText, 0, id.write(idText, 0));
+  reply.bulkOf(id);
 }
 
 // Numbers ---------------------------------------------------------------------------------------------------

@@ -27,6 +27,8 @@ const FAR_WORD = 8;
 export class ReadAhead {
   readonly #keyspace: Keyspace;
   readonly #commands: CommandIndex;
+  /** The requests of a batch whose key is another than that of the request before. */
+  readonly #distinct: Request[] = [];
   /** What was read: kept, so that the reads are not dropped as useless. */
   #touched = 0;
 
@@ -42,6 +44,8 @@ export class ReadAhead {
       return;
     }
     const keyspace = this.#keyspace;
+    const distinct = this.#distinct;
+    let distinctCount = 0;
     let previous: Request | undefined;
     for (let i = 0; i < count; i++) {
       const request = requests[i]!;
@@ -50,20 +54,24 @@ export class ReadAhead {
       request.keyIndex = keyIndex;
       if (keyIndex === 0) continue;
       // A pipeline is often about one key: a queue, a counter, a leaderboard.
-      if (previous !== undefined && hasSameKey(request, previous)) request.keyHash = previous.keyHash;
-      else request.keyHash = keyspace.hashOf(request.buffer, request.start(keyIndex), request.end(keyIndex));
+      if (previous !== undefined && hasSameKey(request, previous)) {
+        request.keyHash = previous.keyHash;
+      } else {
+        request.keyHash = keyspace.hashOf(request.buffer, request.start(keyIndex), request.end(keyIndex));
+        distinct[distinctCount++] = request;
+      }
       previous = request;
     }
 
     const { table } = database;
-    for (let i = 0; i < count; i++) {
-      const request = requests[i]!;
-      request.bucketHead = request.keyIndex === 0 ? 0 : table.bucketHead(request.keyHash);
+    for (let i = 0; i < distinctCount; i++) {
+      const request = distinct[i]!;
+      request.bucketHead = table.bucketHead(request.keyHash);
     }
 
     const { arena } = keyspace;
-    for (let i = 0; i < count; i++) {
-      const request = requests[i]!;
+    for (let i = 0; i < distinctCount; i++) {
+      const request = distinct[i]!;
       const { bucketHead } = request;
       // Mostly the first entry of the bucket is the one; otherwise the second may be.
       if (bucketHead !== 0 && getWord(arena, bucketHead, ENTRY_HASH) !== request.keyHash) {
@@ -72,8 +80,8 @@ export class ReadAhead {
     }
 
     let touched = 0;
-    for (let i = 0; i < count; i++) {
-      const { bucketHead } = requests[i]!;
+    for (let i = 0; i < distinctCount; i++) {
+      const { bucketHead } = distinct[i]!;
       if (bucketHead !== 0) touched ^= getWord(arena, bucketHead, FAR_WORD);
     }
     this.#touched = touched;

@@ -97,7 +97,7 @@ export class HashValues implements ValueKind {
     const pack = this.#pack;
     const first = pack.first(value);
     const from = parts === 'values' && first !== 0 ? pack.next(value, first) : first;
-    pack.emit(value, from, parts === 'both' ? 0 : 1, target);
+    pack.emit(value, from, pack.count(value), parts === 'both' ? 0 : 1, target);
   }
 
   #emitTable(header: Ref, parts: HashParts, target: BulkTarget): void {

@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import { SeededRandom } from '../../test/support/seeded-random.ts';
 import { ErrorReply } from './error-reply.ts';
 import { REPLY_BYTES_MAX, ReplyTooLargeError, ReplyWriter } from './reply-writer.ts';
+import type { SelfWriting } from './reply-writer.ts';
 
 function written(writer: ReplyWriter, from = 0): string {
   return writer.buffer.toString('latin1', from, writer.position);
@@ -18,12 +19,22 @@ interface Case {
 
 const LONG = 'a status line of more than 16 characters, \xe4\xff';
 
+function selfWriting(text: string): SelfWriting {
+  return { write: (target, position) => position + Buffer.from(text).copy(target, position) };
+}
+
 const CASES: readonly Case[] = [
   { name: 'ok', write: (w) => w.ok(), resp2: '+OK\r\n' },
   { name: 'simple', write: (w) => w.simple('PONG'), resp2: '+PONG\r\n' },
   { name: 'simple, long', write: (w) => w.simple(LONG), resp2: `+${LONG}\r\n` },
   { name: 'error', write: (w) => w.error(new ErrorReply('ERR no')), resp2: '-ERR no\r\n' },
   { name: 'error of two lines', write: (w) => w.error(new ErrorReply('ERR a\r\nb')), resp2: '-ERR a  b\r\n' },
+  { name: 'bulk that writes itself', write: (w) => w.bulkOf(selfWriting('1-0')), resp2: '$3\r\n1-0\r\n' },
+  {
+    name: 'bulk that writes itself, long',
+    write: (w) => w.bulkOf(selfWriting('1700000000000-0')),
+    resp2: '$15\r\n1700000000000-0\r\n',
+  },
   { name: 'integer', write: (w) => w.integer(1234), resp2: ':1234\r\n' },
   { name: 'integer 0', write: (w) => w.integer(0), resp2: ':0\r\n' },
   { name: 'integer, negative', write: (w) => w.integer(-1), resp2: ':-1\r\n' },

@@ -22,6 +22,9 @@ const WORD_COPY_BYTES_MAX = 160;
 /** Longest header line: type, 20 digits, CRLF. */
 const HEADER_BYTES_MAX = 32;
 
+/** Of what `bulkOf` takes. */
+const SELF_WRITTEN_BYTES_MAX = 99;
+
 /** What one wake-up may write; only one reply of that size makes it so much. */
 export const REPLY_BYTES_MAX = 1024 * 1024 * 1024;
 
@@ -44,6 +47,11 @@ const PARENTHESIS = 40;
  * Thrown by a writer that is to take more than REPLY_BYTES_MAX: the client asked for more than can be sent.
  */
 export class ReplyTooLargeError extends Error {}
+
+/** What writes its text at a position, and returns the position behind it. */
+export interface SelfWriting {
+  write(target: Uint8Array, position: number): number;
+}
 
 export class ReplyWriter {
   buffer: Buffer = Buffer.allocUnsafeSlow(INITIAL_BYTES);
@@ -202,6 +210,19 @@ export class ReplyWriter {
     this.#source = bytes;
     this.#sourceView = view;
     return true;
+  }
+
+  /** A bulk string of up to 99 bytes that puts itself where it is sent from. */
+  bulkOf(text: SelfWriting): void {
+    this.reserve(HEADER_BYTES_MAX + SELF_WRITTEN_BYTES_MAX);
+    const { buffer } = this;
+    // Its length is known in the end, and has two digits mostly.
+    const start = this.position + '$10\r\n'.length;
+    const end = text.write(buffer, start);
+    this.#header(DOLLAR, end - start);
+    if (this.position !== start) buffer.copyWithin(this.position, start, end);
+    this.position += end - start;
+    this.#endLine();
   }
 
   bulkBytes(bytes: Uint8Array): void {

@@ -376,8 +376,9 @@ export class Listpack {
 
   /** Once it is unknown, the count stays so until somebody asks for it. */
   #addToCount(pack: Ref, by: number): void {
-    const count = this.#storedCount(pack);
-    if (count !== COUNT_UNKNOWN) this.#setCount(pack, Math.min(count + by, COUNT_UNKNOWN));
+    const word = getWord(this.#arena, pack, 1);
+    const count = word & 0xffff;
+    if (count !== COUNT_UNKNOWN) setWord(this.#arena, pack, 1, word + Math.min(by, COUNT_UNKNOWN - count));
   }
 
   // Positions -----------------------------------------------------------------------------------------------
@@ -464,15 +465,15 @@ export class Listpack {
   }
 
   /**
-   * Gives the texts from `from` (0 = none) on to a reply, one of every (skipped + 1). In one loop: it is most
-   * of what HGETALL costs.
+   * Gives the texts from `from` (0 = none) on to a reply, one of every (skipped + 1), up to `count` of them.
+   * In one loop: it is most of what HGETALL and LRANGE cost.
    */
-  emit(pack: Ref, from: number, skipped: number, target: BulkTarget): void {
+  emit(pack: Ref, from: number, count: number, skipped: number, target: BulkTarget): void {
     if (from === 0) return;
     const bytes = bytesOf(this.#arena, pack);
     const base = byteOffset(pack);
     let position = base + from;
-    for (;;) {
+    for (let left = count; left > 0; left--) {
       const byte = bytes[position]!;
       if ((byte & 0xc0) === STRING_6) {
         const end = position + 1 + (byte & 0x3f);
@@ -697,7 +698,7 @@ export class Listpack {
 
   /**
    * Makes the gap at `at`, which has `oldBytes` bytes, `newBytes` wide. The block moves when it is too small,
-   * or more than twice too large.
+   * or becomes more than twice too large.
    */
   #splice(pack: Ref, at: number, oldBytes: number, newBytes: number): Ref {
     const total = this.byteLength(pack);
@@ -706,12 +707,15 @@ export class Listpack {
     const usable = this.#allocator.usableBytes(pack);
     let moved = 0;
     if (newTotal > usable) moved = this.#allocator.allocate(newTotal);
-    else if (Allocator.roundedBytes(newTotal) * 2 <= usable) moved = this.#allocator.tryAllocate(newTotal);
+    else if (newTotal < total && Allocator.roundedBytes(newTotal) * 2 <= usable)
+      moved = this.#allocator.tryAllocate(newTotal);
 
     const bytes = bytesOf(this.#arena, pack);
     const base = byteOffset(pack);
     if (moved === 0) {
-      moveBytes(this.#arena, pack, base + at + newBytes, base + at + oldBytes, base + total);
+      // Behind the last element there is only the end mark to move.
+      if (at + oldBytes === total - 1) bytes[base + newTotal - 1] = END;
+      else moveBytes(this.#arena, pack, base + at + newBytes, base + at + oldBytes, base + total);
       setWord(this.#arena, pack, 0, newTotal);
       return pack;
     }

@@ -27,9 +27,10 @@ import { strict as assert } from 'node:assert';
 import type { Allocator } from '../memory/allocator.ts';
 import { OutOfMemoryError } from '../memory/allocator.ts';
 import type { Arena, Ref } from '../memory/arena.ts';
-import { addDouble, clearWords, getDouble, getWord, setWord } from '../memory/struct.ts';
+import { addDouble, byteOffset, clearWords, getDouble, getWord, setWord, wordsOf } from '../memory/struct.ts';
 import type { BorrowedBytes } from '../memory/struct.ts';
 import { Listpack } from './listpack.ts';
+import type { BulkTarget } from './listpack.ts';
 
 export const QUICKLIST_HEAD = 0;
 const HEAD = QUICKLIST_HEAD;
@@ -195,22 +196,37 @@ export class Quicklist {
 
   pushHead(list: Ref, bytes: Uint8Array, start: number, end: number): void {
     const head = getWord(this.#arena, list, HEAD);
-    if (head !== 0 && this.#hasRoom(list, head, end - start)) {
-      const pack = this.#open(head);
-      this.#close(list, head, this.#packs.prepend(pack, bytes, start, end), 1);
-    } else {
+    if (head === 0 || !this.#pushInto(list, head, true, bytes, start, end))
       this.#link(list, this.#nodeOfOne(bytes, start, end), 0, head);
-    }
   }
 
   pushTail(list: Ref, bytes: Uint8Array, start: number, end: number): void {
     const tail = getWord(this.#arena, list, TAIL);
-    if (tail !== 0 && this.#hasRoom(list, tail, end - start)) {
-      const pack = this.#open(tail);
-      this.#close(list, tail, this.#packs.append(pack, bytes, start, end), 1);
-    } else {
+    if (tail === 0 || !this.#pushInto(list, tail, false, bytes, start, end))
       this.#link(list, this.#nodeOfOne(bytes, start, end), tail, 0);
-    }
+  }
+
+  /**
+   * Adds an element at one end of a node, unless it is full. As `#hasRoom`, `#open` and `#close` together,
+   * but each word is read once: of LPUSH this is the most.
+   */
+  #pushInto(list: Ref, node: Ref, isHead: boolean, bytes: Uint8Array, start: number, end: number): boolean {
+    const arena = this.#arena;
+    const packs = this.#packs;
+    const words = wordsOf(arena, node);
+    const nodeAt = byteOffset(node) >> 2;
+    const elements = words[nodeAt + ELEMENTS]! + 1;
+    const oldBytes = packs.byteLength(words[nodeAt + PACK]!);
+    const estimatedBytes = oldBytes + (end - start) + ELEMENT_OVERHEAD_BYTES;
+    if (!this.#isWithinLimit(list, estimatedBytes, elements)) return false;
+
+    if (words[nodeAt + HELD] !== 0) this.#holder.willChangeNode(node, PACK, HELD);
+    const pack = words[nodeAt + PACK]!;
+    const grown = isHead ? packs.prepend(pack, bytes, start, end) : packs.append(pack, bytes, start, end);
+    words[nodeAt + PACK] = grown;
+    words[nodeAt + ELEMENTS] = elements;
+    this.#add(list, 1, packs.byteLength(grown) - oldBytes);
+    return true;
   }
 
   /** Points `view` at the first element of a list that is not empty. */
@@ -312,6 +328,16 @@ export class Quicklist {
   /** Points `view` at the element: digits of an integer stand until the next borrow but one. */
   borrow(position: ListPosition, view: BorrowedBytes): void {
     this.#packs.borrow(this.packOf(position.node), position.at, view);
+  }
+
+  /** Gives the texts of `count` elements from a position on to a reply; the position is void afterwards. */
+  emit(position: ListPosition, count: number, target: BulkTarget): void {
+    for (let left = count; left > 0;) {
+      const inNode = Math.min(left, this.#elements(position.node) - position.indexInNode);
+      this.#packs.emit(this.packOf(position.node), position.at, inNode, 0, target);
+      left -= inNode;
+      if (left > 0) this.#enterNext(position);
+    }
   }
 
   equals(position: ListPosition, bytes: Uint8Array, start: number, end: number): boolean {

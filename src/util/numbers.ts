@@ -125,6 +125,13 @@ export function writeInteger(target: Uint8Array, pos: number, n: number): number
     target[pos] = ZERO + n;
     return pos + 1;
   }
+  // Lengths of strings are mostly that short.
+  if (n >= 10 && n < 100) {
+    const tens = (n / 10) | 0;
+    target[pos] = ZERO + tens;
+    target[pos + 1] = ZERO + (n - tens * 10);
+    return pos + 2;
+  }
   const end = pos + integerLength(n);
   let rest = n;
   if (n < 0) {
