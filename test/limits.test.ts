@@ -4,7 +4,7 @@ import { networkInterfaces } from 'node:os';
 import { describe } from 'node:test';
 import { onEveryImplementation, onEveryServer, sharedServer, startFor } from './support/implementations.ts';
 import { keepingConfiguration, type Settings } from './support/kept-configuration.ts';
-import { encodeCommand, RespClient, type Argument } from './support/resp-client.ts';
+import { encodeCommand, encodeReply, RespClient, type Argument } from './support/resp-client.ts';
 import type { ServerProcess } from './support/server-process.ts';
 import { waitUntil } from './support/wait-until.ts';
 
@@ -86,10 +86,49 @@ describe('buffers', () => {
   );
 
   withSettings(
+    'a reply above the output limit is not sent, and the log says whose it was',
+    { 'client-output-buffer-limit': 'normal 300000 0 0' },
+    async (server) => {
+      const client = await server.connect();
+      const id = (await client.text('CLIENT', 'ID')).slice(1);
+      for (const byteCount of [250_000, 400_000])
+        assert.match(await client.text('SET', `k${byteCount}`, Buffer.alloc(byteCount, 'v')), /OK/);
+      assert.ok(encodeReply(await client.command('GET', 'k250000')).length > 250_000);
+
+      client.write(Buffer.concat([encodeCommand(['GET', 'k400000']), encodeCommand(['SET', 'after', 'it'])]));
+
+      assert.equal((await client.readUntilClose()).toString(), '');
+      client.close();
+      const control = await server.connect();
+      assert.equal(await control.text('EXISTS', 'after'), ':0');
+      control.close();
+      await logged(
+        server,
+        new RegExp(
+          `Client id=${id} addr=.* cmd=get user=default redir=-1 resp=2 scheduled to be closed ASAP for` +
+            ' overcoming of output buffer limits\\.',
+        ),
+      );
+    },
+  );
+
+  withSettings(
+    'the query buffer limit is for one argument, not for a command',
+    { 'client-query-buffer-limit': '1mb' },
+    async (server) => {
+      const client = await server.connect();
+      const pairs = Array.from({ length: 30 }, (_, i): Argument[] => [`k${i}`, Buffer.alloc(100_000, 'v')]);
+      assert.equal(await client.text('MSET', ...pairs.flat()), '+OK');
+      client.close();
+    },
+  );
+
+  withSettings(
     'a command longer than the query buffer limit closes its client',
     { 'client-query-buffer-limit': '1mb' },
     async (server) => {
       const client = await server.connect();
+      const id = (await client.text('CLIENT', 'ID')).slice(1);
       const control = await server.connect();
 
       client.write(`*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$${4 * MEGABYTE}\r\n`);
@@ -97,6 +136,13 @@ describe('buffers', () => {
 
       assert.equal((await client.readUntilClose()).toString(), '');
       assert.equal(await control.text('SET', 'k', 'v'), '+OK');
+      await logged(
+        server,
+        new RegExp(
+          `Closing client that reached max query buffer length: id=${id} addr=.* qbuf=\\d+ .* resp=2` +
+            ` \\(qbuf initial bytes: "v{64}"\\)`,
+        ),
+      );
       client.close();
       control.close();
     },
@@ -254,4 +300,9 @@ async function isServed(client: RespClient): Promise<boolean> {
 async function clientCount(client: RespClient): Promise<number> {
   const reply = await client.command('CLIENT', 'LIST');
   return reply.kind === 'scalar' ? reply.bytes.toString().trim().split('\n').length : 0;
+}
+
+/** Waits for a line of the server's log. */
+function logged(server: ServerProcess, line: RegExp): Promise<void> {
+  return waitUntil(`the log has ${line}`, () => line.test(server.output()));
 }

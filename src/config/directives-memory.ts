@@ -193,7 +193,6 @@ export const MEMORY_DIRECTIVES = {
     kind: 'memory-or-percent',
     default: '0',
     maxPercent: 100,
-    effect: 'later',
     summary: 'most memory for all clients together, or a percentage of maxmemory; 0 for no limit',
   },
   'client-output-buffer-limit': {

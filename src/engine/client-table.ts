@@ -9,7 +9,7 @@ import { CONTROL_ROOT_CLIENTS } from '../memory/control-block.ts';
 import { byteOffset, bytesOf, clearWords, getDouble, getWord, setDouble, setWord } from '../memory/struct.ts';
 import { ENTRY_HASH, HASH_TABLE_WORDS, HashTable } from '../structures/hash-table.ts';
 import type { EntryLayout } from '../structures/hash-table.ts';
-import { STATE_CLIENT_COUNT, STATE_NEXT_CLIENT_ID } from './shared-state.ts';
+import { STATE_CLIENT_BYTES, STATE_CLIENT_COUNT, STATE_NEXT_CLIENT_ID } from './shared-state.ts';
 
 /** Words of a record. */
 export const CLIENT_THREAD = 2;
@@ -28,6 +28,10 @@ export const CLIENT_INPUT_FREE = 13;
 export const CLIENT_OUTPUT_COUNT = 14;
 /** What the client waits for (awaited-keys.ts), 0 = nothing. */
 export const CLIENT_WAIT = 25;
+/** Bytes that the arguments of an incomplete request take besides the input. */
+export const CLIENT_ARGUMENT_BYTES = 26;
+/** 1 once its end is decided: it is not listed any more, and its thread will hear of it. */
+export const CLIENT_ENDING = 27;
 export const CLIENT_QUEUED_BYTES = 29;
 /** The client's marker among the watches, 0 before its first WATCH. */
 export const CLIENT_WATCH_MARKER = 30;
@@ -47,6 +51,10 @@ export const CLIENT_TRACKING = 51;
 export const CLIENT_MAILED_BYTES = 22;
 /** The client that gets this one's invalidation messages, 0 = itself. */
 export const CLIENT_REDIRECTION = 23;
+/** What the client counts for in STATE_CLIENT_BYTES (client-eviction.ts). */
+export const CLIENT_COUNTED_BYTES = 26;
+/** Bytes of its subscriptions and prefixes (topics.ts). */
+export const CLIENT_TOPIC_BYTES = 27;
 
 const NAME = 9;
 const ADDRESS = 10;
@@ -56,7 +64,7 @@ const USER = 24;
 const ID_LENGTH = 48;
 const NEXT = 49;
 const PREVIOUS = 50;
-const RECORD_WORDS = 52;
+const RECORD_WORDS = 56;
 const ID_BYTES = 8;
 const BY_ID: EntryLayout = { keyLengthWord: ID_LENGTH, keyOffset: CLIENT_ID * 8 };
 
@@ -123,6 +131,7 @@ export class ClientTable {
 
   remove(record: Ref): void {
     const arena = this.#arena;
+    this.end(record);
     this.#byId.remove(record);
     const next = getWord(arena, record, NEXT);
     const previous = getWord(arena, record, PREVIOUS);
@@ -133,6 +142,15 @@ export class ClientTable {
     for (const field of [NAME, ADDRESS, LOCAL_ADDRESS, USER]) this.#setText(record, field, '');
     this.#allocator.free(record);
     arena.control[STATE_CLIENT_COUNT] = this.count - 1;
+  }
+
+  /** The client's end is decided: it counts for nothing any more. */
+  end(record: Ref): void {
+    const { counters } = this.#arena;
+    setWord(this.#arena, record, CLIENT_ENDING, 1);
+    counters[STATE_CLIENT_BYTES] =
+      counters[STATE_CLIENT_BYTES]! - getDouble(this.#arena, record, CLIENT_COUNTED_BYTES);
+    setDouble(this.#arena, record, CLIENT_COUNTED_BYTES, 0);
   }
 
   /** Visits the records, oldest first. */
@@ -172,7 +190,7 @@ export class ClientTable {
   }
 
   /** Writes what changes with every batch of a client's requests. */
-  publish(session: Session, inputBytes: number, inputFree: number, now: number): void {
+  publish(session: Session, now: number): void {
     const arena = this.#arena;
     const { record } = session;
     setWord(arena, record, CLIENT_FLAGS, session.flags);
@@ -182,13 +200,13 @@ export class ClientTable {
     setWord(arena, record, CLIENT_QUEUED_BYTES, session.queuedBytes);
     setWord(arena, record, CLIENT_COMMAND, session.lastCommandId);
     setWord(arena, record, CLIENT_WATCH_MARKER, session.watchMarker);
-    this.setInput(record, inputBytes, inputFree);
     setDouble(arena, record, CLIENT_INTERACTION, now);
   }
 
-  setInput(record: Ref, inputBytes: number, inputFree: number): void {
+  setInput(record: Ref, inputBytes: number, inputFree: number, argumentBytes: number): void {
     setWord(this.#arena, record, CLIENT_INPUT, inputBytes);
     setWord(this.#arena, record, CLIENT_INPUT_FREE, inputFree);
+    setWord(this.#arena, record, CLIENT_ARGUMENT_BYTES, argumentBytes);
   }
 
   /** When the client's last request was run, Unix time in ms. */

@@ -15,6 +15,7 @@ import {
   SESSION_MONITOR,
   SESSION_MULTI,
   SESSION_NO_EVICT,
+  SESSION_POSTPONED,
   SESSION_SUBSCRIBER,
   SESSION_UNIX_SOCKET,
 } from '../commands/session.ts';
@@ -22,17 +23,18 @@ import type { Session } from '../commands/session.ts';
 import type { CommandIndex } from '../commands/command-index.ts';
 import type { Watches } from '../keyspace/watches.ts';
 import type { Arena, Ref } from '../memory/arena.ts';
+import { clientBytes, outputBytes } from './client-memory.ts';
 import {
+  CLIENT_ARGUMENT_BYTES,
   CLIENT_COMMAND,
   CLIENT_CREATED,
   CLIENT_DATABASE,
   CLIENT_DESCRIPTOR,
+  CLIENT_ENDING,
   CLIENT_FLAGS,
   CLIENT_INPUT,
   CLIENT_INPUT_FREE,
   CLIENT_INTERACTION,
-  CLIENT_MAILED_BYTES,
-  CLIENT_OUTPUT_BYTES,
   CLIENT_OUTPUT_COUNT,
   CLIENT_PROTOCOL,
   CLIENT_QUEUED,
@@ -44,7 +46,7 @@ import {
 } from './client-table.ts';
 import type { Blocking } from './blocking.ts';
 import type { ClientTable } from './client-table.ts';
-import { MAIL_KILL, MAIL_UNPAUSED } from './mailboxes.ts';
+import { MAIL_UNPAUSED } from './mailboxes.ts';
 import type { Subscriptions } from './subscriptions.ts';
 import { PAUSE_ALL, PAUSE_NONE, PAUSE_WRITE, STATE_PAUSE_END, STATE_PAUSE_MODE } from './shared-state.ts';
 
@@ -54,10 +56,9 @@ export interface ThreadLink {
   publishSessions(): void;
   /** Sends mail to a thread, this one included; it is read before the thread waits again. */
   post(thread: number, kind: number, clientId: number): void;
+  /** Ends a client's connection, and runs nothing more of what it has sent if it is this thread's. */
+  end(record: Ref): void;
 }
-
-/** JavaScript objects of a connection, beside its record; an estimate that heap measurements support. */
-const CONNECTION_OBJECT_BYTES = 1200;
 
 export class Clients implements ClientService {
   readonly #table: ClientTable;
@@ -96,14 +97,22 @@ export class Clients implements ClientService {
   list(): ClientInfo[] {
     this.#link.publishSessions();
     const clients: ClientInfo[] = [];
-    this.#table.forEach((record) => clients.push(this.#describe(record)));
+    this.#table.forEach((record) => {
+      if (this.#table.get(record, CLIENT_ENDING) === 0) clients.push(this.#describe(record));
+    });
     return clients;
   }
 
   find(id: number): ClientInfo | undefined {
     this.#link.publishSessions();
     const record = this.#table.find(id);
-    return record === 0 ? undefined : this.#describe(record);
+    const isThere = record !== 0 && this.#table.get(record, CLIENT_ENDING) === 0;
+    return isThere ? this.#describe(record) : undefined;
+  }
+
+  /** The client as CLIENT LIST shows it, for the log. */
+  line(record: Ref): string {
+    return this.#describe(record).line;
   }
 
   kill(id: number, caller: Session): void {
@@ -112,7 +121,42 @@ export class Clients implements ClientService {
       return;
     }
     const record = this.#table.find(id);
-    if (record !== 0) this.#link.post(this.#table.get(record, CLIENT_THREAD), MAIL_KILL, id);
+    if (record !== 0) this.end(record);
+  }
+
+  /**
+   * Ends a client of any thread. It hears of it a little later; from now on it waits for nothing, hears
+   * nothing and is not listed.
+   */
+  end(record: Ref): void {
+    this.#blocking.stopWaiting(record);
+    this.#pubsub.unsubscribeAll(record);
+    this.#table.end(record);
+    this.#link.end(record);
+  }
+
+  /** For INFO: what the clients of all threads have waiting, and wait for. */
+  figures(): {
+    readonly largestInput: number;
+    readonly largestOutput: number;
+    readonly blocked: number;
+    readonly waitingForTime: number;
+  } {
+    const table = this.#table;
+    this.#link.publishSessions();
+    let largestInput = 0;
+    let largestOutput = 0;
+    let blocked = 0;
+    let waitingForTime = 0;
+    table.forEach((record) => {
+      largestInput = Math.max(largestInput, table.get(record, CLIENT_INPUT));
+      largestOutput = Math.max(largestOutput, outputBytes(table, record));
+      const isPostponed = (table.get(record, CLIENT_FLAGS) & SESSION_POSTPONED) !== 0;
+      const waitsUntil = this.#blocking.waitsUntil(record);
+      if (isPostponed || waitsUntil !== undefined) blocked++;
+      if (waitsUntil !== undefined && waitsUntil < Infinity) waitingForTime++;
+    });
+    return { largestInput, largestOutput, blocked, waitingForTime };
   }
 
   renamed(session: Session): void {
@@ -151,9 +195,8 @@ export class Clients implements ClientService {
     const now = this.#now();
     const inputBytes = table.get(record, CLIENT_INPUT);
     const inputFree = table.get(record, CLIENT_INPUT_FREE);
-    const outputBytes = table.getDouble(record, CLIENT_OUTPUT_BYTES);
+    const unsentBytes = outputBytes(table, record);
     const queuedBytes = table.get(record, CLIENT_QUEUED_BYTES);
-    const total = clientBytes(table, record);
     const id = table.idOf(record);
     const address = table.address(record);
     const localAddress = table.localAddress(record);
@@ -180,16 +223,16 @@ export class Clients implements ClientService {
       `multi=${table.get(record, CLIENT_QUEUED)}`,
       `qbuf=${inputBytes}`,
       `qbuf-free=${inputFree}`,
-      // Arguments are slices of the input, which qbuf counts.
-      'argv-mem=0',
+      // Arguments are slices of the input, which qbuf counts: this is where they are.
+      `argv-mem=${table.get(record, CLIENT_ARGUMENT_BYTES)}`,
       `multi-mem=${queuedBytes}`,
       'rbs=0',
       'rbp=0',
       'obl=0',
       `oll=${table.get(record, CLIENT_OUTPUT_COUNT)}`,
-      `omem=${outputBytes}`,
-      `tot-mem=${total}`,
-      `events=${outputBytes > 0 ? 'rw' : 'r'}`,
+      `omem=${unsentBytes}`,
+      `tot-mem=${clientBytes(table, this.#watches, record)}`,
+      `events=${unsentBytes > 0 ? 'rw' : 'r'}`,
       `cmd=${command < 0 ? 'NULL' : this.#commands.all[command]!.fullName}`,
       `user=${user}`,
       `redir=${tracking.redirection}`,
@@ -198,26 +241,6 @@ export class Clients implements ClientService {
     const type: ClientType = isSubscriber(table, record) ? 'pubsub' : 'normal';
     return { id, address, localAddress, name, user, type, line: fields.join(' ') };
   }
-}
-
-/** Bytes that a client takes: its objects, buffers, unsent replies and queued commands (`tot-mem`). */
-export function clientBytes(table: ClientTable, record: Ref): number {
-  return (
-    CONNECTION_OBJECT_BYTES +
-    table.get(record, CLIENT_INPUT) +
-    table.get(record, CLIENT_INPUT_FREE) +
-    table.getDouble(record, CLIENT_OUTPUT_BYTES) +
-    mailedBytes(table, record) +
-    table.get(record, CLIENT_QUEUED_BYTES)
-  );
-}
-
-/**
- * Bytes that wait to be put to the client's output; of one that is about to be ended they are not counted.
- */
-function mailedBytes(table: ClientTable, record: Ref): number {
-  const bytes = table.getDouble(record, CLIENT_MAILED_BYTES);
-  return Number.isFinite(bytes) ? bytes : 0;
 }
 
 /**

@@ -26,6 +26,7 @@ class Thread {
     this.deliveries.connect({
       running: () => this.running,
       hasMail: (thread) => this.woken.push(thread),
+      grew: () => {},
       overflowed: (record) => this.overflowed.push(record),
     });
   }
@@ -129,14 +130,14 @@ test('a client that has too much waiting is ended, and gets nothing more', (t) =
   table.set(subscriber, CLIENT_SUBSCRIPTIONS + 2, 1);
   table.setDouble(subscriber, CLIENT_OUTPUT_BYTES, 500);
 
-  one.send('x'.repeat(400), subscriber, normal);
+  one.send('x'.repeat(499), subscriber, normal);
   assert.deepEqual(one.overflowed, []);
-  one.send('y'.repeat(101), subscriber, normal);
-  assert.deepEqual(one.overflowed, [subscriber]);
+  one.send('y', subscriber, normal);
+  assert.deepEqual(one.overflowed, [subscriber], 'at the limit, as in Redis');
   one.send('z', subscriber, normal);
   assert.deepEqual(one.overflowed, [subscriber], 'once');
 
-  assert.deepEqual(two.receive(), [`${'x'.repeat(400)} → 2`, `${'y'.repeat(101)} → 2`, 'z → 2']);
+  assert.deepEqual(two.receive(), [`${'x'.repeat(499)} → 2`, 'y → 2', 'z → 2']);
 });
 
 test('what was taken does not count any more', (t) => {

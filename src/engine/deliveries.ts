@@ -22,13 +22,8 @@ import { sharedBlock } from '../memory/shared-block.ts';
 import { byteOffset, bytesOf, getDouble, getWord, setDouble, setWord } from '../memory/struct.ts';
 import type { ReplyWriter } from '../protocol/reply-writer.ts';
 import { copyBytes } from '../util/bytes.ts';
-import {
-  CLIENT_MAILED_BYTES,
-  CLIENT_OUTPUT_BYTES,
-  CLIENT_PROTOCOL,
-  CLIENT_THREAD,
-  isSubscriber,
-} from './client-table.ts';
+import { outputBytes } from './client-memory.ts';
+import { CLIENT_MAILED_BYTES, CLIENT_PROTOCOL, CLIENT_THREAD, isSubscriber } from './client-table.ts';
 import type { ClientTable } from './client-table.ts';
 import { THREADS_MAX } from './shared-state.ts';
 
@@ -51,8 +46,10 @@ export interface DeliveryHandling {
   running(): Ref;
   /** A thread has got its first delivery: it is to be woken once the lock is released. */
   hasMail(thread: number): void;
+  /** More waits for the client than before. */
+  grew(record: Ref): void;
   /** A client does not read what it gets: more waits than it may have. It is to be ended. */
-  overflowed(record: Ref, waitingBytes: number): void;
+  overflowed(record: Ref): void;
 }
 
 export class Deliveries {
@@ -141,22 +138,17 @@ export class Deliveries {
     if (mailed === Infinity) return false;
     this.#clients.setDouble(record, CLIENT_MAILED_BYTES, mailed);
     const { hardBytes } = isSubscriber(this.#clients, record) ? limits.pubsub : limits.normal;
-    if (hardBytes === 0 || this.#waitingBytes(record) <= hardBytes) return true;
+    if (hardBytes === 0 || outputBytes(this.#clients, record) < hardBytes) {
+      this.#handling!.grew(record);
+      return true;
+    }
     this.#overflow(record);
     return false;
   }
 
-  #waitingBytes(record: Ref): number {
-    return (
-      this.#clients.getDouble(record, CLIENT_MAILED_BYTES) +
-      this.#clients.getDouble(record, CLIENT_OUTPUT_BYTES)
-    );
-  }
-
   #overflow(record: Ref): void {
-    const waiting = this.#waitingBytes(record);
+    this.#handling!.overflowed(record);
     this.#clients.setDouble(record, CLIENT_MAILED_BYTES, Infinity);
-    this.#handling!.overflowed(record, waiting);
   }
 
   #enqueue(thread: number, records: readonly Ref[], bytes: Uint8Array, start: number, end: number): void {

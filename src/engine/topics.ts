@@ -14,11 +14,11 @@ import { strict as assert } from 'node:assert';
 import type { Arena, Ref } from '../memory/arena.ts';
 import type { Allocator } from '../memory/allocator.ts';
 import { CONTROL_ROOT_SUBSCRIPTIONS } from '../memory/control-block.ts';
-import { byteOffset, bytesOf, clearWords, getWord, setWord } from '../memory/struct.ts';
+import { byteOffset, bytesOf, clearWords, getDouble, getWord, setDouble, setWord } from '../memory/struct.ts';
 import { ENTRY_HASH, HASH_TABLE_WORDS, HashTable } from '../structures/hash-table.ts';
 import { copyBytes } from '../util/bytes.ts';
 import { halfSipHash } from '../util/half-siphash.ts';
-import { CLIENT_SUBSCRIPTIONS } from './client-table.ts';
+import { CLIENT_SUBSCRIPTIONS, CLIENT_TOPIC_BYTES } from './client-table.ts';
 
 export type TopicKind = 'channel' | 'pattern' | 'shard' | 'prefix';
 
@@ -158,6 +158,14 @@ export class Topics {
     else setWord(arena, last, LINK_NEXT_OF_CLIENT, link);
     setWord(arena, client, words + CLIENT_LAST, link);
     setWord(arena, client, words + CLIENT_COUNT, getWord(arena, client, words + CLIENT_COUNT) + 1);
+    this.#countBytes(client, getWord(arena, link, LINK_TOPIC), 1);
+  }
+
+  /** A topic counts in full for each of its clients, as if it were the only one. */
+  #countBytes(client: Ref, topic: Ref, sign: 1 | -1): void {
+    const arena = this.#arena;
+    const bytes = LINK_BYTES + TOPIC_NAME + getWord(arena, topic, TOPIC_LENGTH);
+    setDouble(arena, client, CLIENT_TOPIC_BYTES, getDouble(arena, client, CLIENT_TOPIC_BYTES) + sign * bytes);
   }
 
   /** False when it had not subscribed. */
@@ -201,6 +209,7 @@ export class Topics {
     if (next === 0) setWord(arena, client, words + CLIENT_LAST, previous);
     else setWord(arena, next, LINK_PREVIOUS_OF_CLIENT, previous);
     setWord(arena, client, words + CLIENT_COUNT, getWord(arena, client, words + CLIENT_COUNT) - 1);
+    this.#countBytes(client, topic, -1);
     this.#allocator.free(link);
 
     const count = getWord(arena, topic, TOPIC_COUNT) - 1;

@@ -35,7 +35,7 @@ function setUp(t: TestContext) {
   const config = new Config();
   const reply = new ReplyWriter();
   const deliveries = new Deliveries({ allocator, clientTable: clients, config, reply, threadNumber: THREAD });
-  deliveries.connect({ running: () => 0, hasMail: () => {}, overflowed: () => {} });
+  deliveries.connect({ running: () => 0, hasMail: () => {}, grew: () => {}, overflowed: () => {} });
   const numbers = new SeededRandom(5);
   const newTracking = () =>
     new Tracking({

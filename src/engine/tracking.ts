@@ -161,7 +161,7 @@ export class Tracking implements TrackingService, KeyTracker {
       this.#topics.subscribe(record, 'prefix', prefix);
   }
 
-  disable({ record }: Session): void {
+  disable({ record }: Pick<Session, 'record'>): void {
     if (this.#clients.get(record, CLIENT_TRACKING) === 0) return;
     this.#topics.unsubscribeAll(record, 'prefix');
     this.#clients.set(record, CLIENT_TRACKING, 0);

@@ -35,7 +35,9 @@ const LINK_BYTES = 24;
 // A client's marker.
 const MARKER_DIRTY = 0;
 const MARKER_LINKS = 1;
-const MARKER_BYTES = 8;
+/** A double, words 2 and 3: bytes of what the client watches. */
+const MARKER_WATCHED_BYTES = 1;
+const MARKER_BYTES = 16;
 
 const DATABASE_BYTES = 4;
 
@@ -74,7 +76,7 @@ export class Watches {
   /** A new client's marker. */
   createMarker(): Ref {
     const marker = this.#allocator.allocate(MARKER_BYTES);
-    clearWords(this.#arena, marker, 2);
+    clearWords(this.#arena, marker, MARKER_BYTES / 4);
     return marker;
   }
 
@@ -94,6 +96,11 @@ export class Watches {
       link = getWord(this.#arena, link, LINK_NEXT_OF_CLIENT);
     }
     return count;
+  }
+
+  /** Bytes that its watching takes. A key counts in full for each client, as if it were the only one. */
+  watchedBytes(marker: Ref): number {
+    return MARKER_BYTES + getDouble(this.#arena, marker, MARKER_WATCHED_BYTES);
   }
 
   /** @param now Unix time in ms, which tells whether the key was alive when the client began to watch it */
@@ -126,6 +133,8 @@ export class Watches {
     setDouble(arena, link, LINK_SINCE, now);
     setWord(arena, watched, KEY_LINKS, link);
     setWord(arena, marker, MARKER_LINKS, link);
+    const watchedBytes = getDouble(arena, marker, MARKER_WATCHED_BYTES) + LINK_BYTES + KEY_OFFSET + length;
+    setDouble(arena, marker, MARKER_WATCHED_BYTES, watchedBytes);
   }
 
   /** Forgets the client's keys and its mark. */
@@ -139,6 +148,7 @@ export class Watches {
     }
     setWord(this.#arena, marker, MARKER_LINKS, 0);
     setWord(this.#arena, marker, MARKER_DIRTY, 0);
+    setDouble(this.#arena, marker, MARKER_WATCHED_BYTES, 0);
   }
 
   #unlinkFromKey(link: Ref): void {

@@ -26,6 +26,8 @@ import { Request } from './request.ts';
 /** Longest inline command or header line. */
 export const INLINE_BYTES_MAX = 64 * 1024;
 const ARGUMENTS_MAX = 2 ** 31 - 1;
+/** A request with all its arguments: they are offsets of 31 bits, and the last read may go beyond. */
+export const FRAME_BYTES_MAX = 2 ** 31 - 2 ** 20;
 /** What a client may send before it has authenticated. */
 const UNAUTHENTICATED_ARGUMENTS_MAX = 10;
 const UNAUTHENTICATED_BULK_BYTES_MAX = 16 * 1024;
@@ -115,6 +117,27 @@ export class RequestParser {
     const { partial } = input;
     if (partial === undefined || partial.bulkLength === UNKNOWN) return 0;
     return partial.position + partial.bulkLength + 2 - (input.end - input.start);
+  }
+
+  /**
+   * Bytes that wait to be parsed: without the arguments that were found already, and without what follows the
+   * one that is being received.
+   */
+  static unparsedBytes(input: Input): number {
+    const { partial } = input;
+    if (partial === undefined) return input.end - input.start;
+    const rest = input.end - input.start - partial.position;
+    return partial.bulkLength === UNKNOWN ? rest : Math.min(rest, partial.bulkLength + 2);
+  }
+
+  /** Bytes of memory in which the arguments found so far of an incomplete frame are noted. */
+  static argumentBytes({ partial }: Input): number {
+    return partial === undefined ? 0 : partial.found.starts.byteLength + partial.found.ends.byteLength;
+  }
+
+  /** Where the bytes that wait to be parsed begin. */
+  static unparsedStart({ start, partial }: Input): number {
+    return start + (partial?.position ?? 0);
   }
 
   #parseHeader(input: Input, request: Request, isAuthenticated: boolean): number {

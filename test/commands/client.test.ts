@@ -4,7 +4,9 @@ import { onEveryServer } from '../support/implementations.ts';
 import type { RespClient } from '../support/resp-client.ts';
 import type { ServerProcess } from '../support/server-process.ts';
 import {
+  ANYTHING,
   behaviour,
+  blocks,
   error,
   integerBetween,
   matching,
@@ -123,6 +125,21 @@ onEveryServer('CLIENT KILL ends the clients that every filter fits', async (serv
   assert.equal(await killer.text('CLIENT', 'KILL', 'ID', await idOf(killer)), ':0');
   killer.close();
 });
+
+behaviour('who was killed is not there any more', [
+  on('other', 'SUBSCRIBE channel', ANYTHING),
+  ['CLIENT KILL TYPE pubsub', 1],
+  ['CLIENT KILL TYPE pubsub', 0],
+  ['PUBLISH channel message', 0],
+  ['CLIENT LIST TYPE pubsub', matching(/^(txt:)?$/)],
+]);
+
+behaviour('who was killed while it waited gets nothing', [
+  blocks('other', 'BLPOP list 0'),
+  ['CLIENT KILL TYPE normal', integerBetween(1, 99)],
+  ['RPUSH list element', 1],
+  ['LLEN list', 1],
+]);
 
 onEveryServer('CLIENT KILL by address, as in old times', async (server) => {
   const [killer, victim] = [await server.connect(), await server.connect()];
