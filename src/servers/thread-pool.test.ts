@@ -8,6 +8,7 @@ const FIRST_NUMBER = 4;
 const LONG_MILLIS = 10_001;
 const WARM_THREADS = 4;
 const STARTING_THREADS_MAX = 4;
+const RETIRING_THREADS_MAX = 4;
 
 type Event = 'connect' | 'ready' | 'leave' | 'die' | 'retired' | 'tick';
 const EVENTS = fc.array(
@@ -28,10 +29,11 @@ const EVENTS = fc.array(
   { maxLength: 200 },
 );
 const OPTIONS = fc.constantFrom<ThreadPoolOptions>(
-  { fixedCount: 0, threadsMax: 1000, firstNumber: FIRST_NUMBER },
-  { fixedCount: 0, threadsMax: 3, firstNumber: FIRST_NUMBER },
-  { fixedCount: 1, threadsMax: 1000, firstNumber: FIRST_NUMBER },
-  { fixedCount: 3, threadsMax: 1000, firstNumber: FIRST_NUMBER },
+  { fixedCount: 0, threadsMax: 1000, retiredMax: Infinity, firstNumber: FIRST_NUMBER },
+  { fixedCount: 0, threadsMax: 1000, retiredMax: 2, firstNumber: FIRST_NUMBER },
+  { fixedCount: 0, threadsMax: 3, retiredMax: Infinity, firstNumber: FIRST_NUMBER },
+  { fixedCount: 1, threadsMax: 1000, retiredMax: Infinity, firstNumber: FIRST_NUMBER },
+  { fixedCount: 3, threadsMax: 1000, retiredMax: Infinity, firstNumber: FIRST_NUMBER },
 );
 
 interface Thread {
@@ -47,6 +49,7 @@ class World {
   readonly #threads = new Map<number, Thread>();
   /** Clients that have neither a ready thread nor a refusal yet. */
   readonly #waiting = new Set<number>();
+  #retiredCount = 0;
   #clientCount = 0;
   #isDying = false;
   #now = 0;
@@ -112,6 +115,8 @@ class World {
       'only an idle one is retired',
     );
     thread.isRetiring = true;
+    this.#retiredCount++;
+    assert.ok(this.#retiredCount <= this.#options.retiredMax, 'so many are retired, and no more');
   }
 
   // What happens.
@@ -186,9 +191,14 @@ class World {
     }
     assert.equal(this.#waiting.size, 0, 'nobody is forgotten');
     this.#now += LONG_MILLIS;
-    this.#pool.tick();
-    for (const number of this.#numbers(({ isRetiring }) => isRetiring)) this.#end(number);
+    for (let retiring = [0]; retiring.length > 0;) {
+      this.#pool.tick();
+      retiring = this.#numbers(({ isRetiring }) => isRetiring);
+      assert.ok(retiring.length <= RETIRING_THREADS_MAX, 'a few end at a time');
+      for (const number of retiring) this.#end(number);
+    }
     this.check();
+    if (this.#retiredCount === this.#options.retiredMax) return;
     assert.ok(this.#threads.size <= (this.#isFixed ? this.#options.fixedCount : WARM_THREADS));
   }
 }
@@ -210,7 +220,7 @@ test('every client gets a thread of its own, or its place in the pool, whatever 
 test('a fixed pool spreads its clients, and a client that leaves makes room', () => {
   const given: [thread: number, client: string][] = [];
   const pool = new ThreadPool<string>(
-    { fixedCount: 2, threadsMax: 1000, firstNumber: FIRST_NUMBER },
+    { fixedCount: 2, threadsMax: 1000, retiredMax: Infinity, firstNumber: FIRST_NUMBER },
     {
       start: () => {},
       handOver: (thread, client) => given.push([thread, client]),

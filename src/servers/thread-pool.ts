@@ -17,6 +17,8 @@ const WARM_MILLIS = 10_000;
 const WARM_THREADS = 4;
 /** So many threads start at a time, at most: more would slow down each other, and those that serve. */
 const STARTING_THREADS_MAX = 4;
+/** And so many end: one that is ending takes the place of one that could serve. */
+const RETIRING_THREADS_MAX = 4;
 
 /** What the pool decides, others do. `Client` is whatever stands for a connection that was accepted. */
 export interface ThreadPoolActions<Client> {
@@ -35,6 +37,8 @@ export interface ThreadPoolOptions {
   /** Threads that serve all clients; 0 = one for each client. */
   readonly fixedCount: number;
   readonly threadsMax: number;
+  /** So many threads are retired, at most; from then on all are kept. */
+  readonly retiredMax: number;
   /** The lowest thread number to give out. */
   readonly firstNumber: number;
 }
@@ -58,6 +62,7 @@ export class ThreadPool<Client> {
   readonly #idle: PooledThread<Client>[] = [];
   /** Clients that wait for a thread of their own, oldest first. */
   readonly #waiting: Client[] = [];
+  #retiredCount = 0;
 
   constructor(options: ThreadPoolOptions, actions: ThreadPoolActions<Client>) {
     this.#options = options;
@@ -181,9 +186,14 @@ export class ThreadPool<Client> {
 
   /** Retires threads that were idle for long; call it once in a while. */
   tick(): void {
-    while (this.#idle.length > WARM_THREADS) {
+    if (this.#idle.length <= WARM_THREADS) return;
+    let retiring = 0;
+    for (const { isRetiring } of this.#threads.values()) if (isRetiring) retiring++;
+    for (; retiring < RETIRING_THREADS_MAX && this.#idle.length > WARM_THREADS; retiring++) {
       const thread = this.#idle[0]!;
       if (this.#actions.now() - thread.idleSince < WARM_MILLIS) return;
+      if (this.#retiredCount === this.#options.retiredMax) return;
+      this.#retiredCount++;
       this.#idle.shift();
       thread.isRetiring = true;
       this.#actions.retire(thread.number);

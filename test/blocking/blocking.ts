@@ -3,6 +3,7 @@
  *
  *     node dist/test/blocking/blocking.js --workers 1000 --producers 50 --mode threaded --threads 4
  *
+ * Of clients with a thread each there can only be so many (src/servers/thread-limit.ts): 500 work anywhere.
  * Exits with 1 when an element is lost, delivered twice or out of order.
  */
 import { parseArgs } from 'node:util';

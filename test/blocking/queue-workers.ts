@@ -5,7 +5,9 @@
 import assert from 'node:assert/strict';
 import { seededRandom } from '../../src/util/random.ts';
 import { describeReply, type Argument, type RespClient } from '../support/resp-client.ts';
+import { infoField } from '../support/server-info.ts';
 import type { ServerProcess } from '../support/server-process.ts';
+import { waitUntil } from '../support/wait-until.ts';
 
 export interface QueueWorkersOptions {
   readonly workerCount: number;
@@ -20,7 +22,7 @@ const KEYS_PER_WORKER = 5;
 /** Ends a worker. */
 const END = 'end';
 const PUSH_BATCH_MAX = 4;
-/** A worker waits from the start, while others connect: a thread each takes its time. */
+/** For the first reply, too: a thread for each client takes its time to start. */
 const WAIT_MILLIS_MAX = 600_000;
 
 interface Received {
@@ -41,6 +43,9 @@ export async function queueWorkers(server: ServerProcess, options: QueueWorkersO
     // Every key has workers of its own; the others of a worker are anybody's.
     const keys = [index % KEY_COUNT, ...Array.from({ length: KEYS_PER_WORKER - 1 }, () => pick(KEY_COUNT))];
     return work(worker, index, keys.map(keyName));
+  });
+  await waitUntil('all workers wait', async () => {
+    return (await infoField(control, 'blocked_clients')) === String(workerCount);
   });
   const producers = await connectAll(server, producerCount);
   await Promise.all(
@@ -63,9 +68,16 @@ function endName(worker: number): string {
   return `end:${worker}`;
 }
 
+/** Returns clients that are served: each has got a reply. */
 async function connectAll(server: ServerProcess, count: number): Promise<RespClient[]> {
   const clients: RespClient[] = [];
   for (let i = 0; i < count; i++) clients.push(await server.connect());
+  await Promise.all(
+    clients.map(async (client) => {
+      client.send('PING');
+      assert.equal(describeReply(await client.readReply(WAIT_MILLIS_MAX)), '+PONG');
+    }),
+  );
   return clients;
 }
 

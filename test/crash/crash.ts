@@ -22,6 +22,7 @@ import {
 
 const USAGE = `npm run crash -- [options]
   --rounds N        how often the server is killed (500; 0 for none)
+  --load MS         how long there is load before, at most (400)
   --policy NAME     its appendfsync: always, everysec or no (always)
   --io epoll|node   its transport (epoll)
   --mode NAME       eventloop or threaded (eventloop)
@@ -36,6 +37,7 @@ const LIVES_PER_LINE = 200;
 const { values } = parseArgs({
   options: {
     rounds: { type: 'string', default: '500' },
+    load: { type: 'string', default: '400' },
     policy: { type: 'string', default: 'always' },
     io: { type: 'string', default: 'epoll' },
     mode: { type: 'string', default: 'eventloop' },
@@ -66,6 +68,7 @@ async function kill(rounds: number): Promise<void> {
     policy: values.policy as FsyncPolicy,
     rounds,
     seed,
+    loadMillisMax: Number(values.load),
     onRound: (line) => console.log(line),
   });
   console.log(`\n${rounds} times killed, ${operationCount} operations, nothing lost (seed ${seed})`);

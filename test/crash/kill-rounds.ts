@@ -33,6 +33,8 @@ export interface KillOptions {
   readonly policy: FsyncPolicy;
   readonly rounds: number;
   readonly seed: number;
+  /** The load lasts that long at most before the end; threads that have just started are slow at first. */
+  readonly loadMillisMax?: number;
   readonly onRound?: (line: string) => void;
 }
 
@@ -41,7 +43,7 @@ export interface KillOptions {
  * operations there were.
  */
 export async function killAgainAndAgain(options: KillOptions): Promise<number> {
-  const { variant, policy, rounds, seed, onRound } = options;
+  const { variant, policy, rounds, seed, loadMillisMax = LOAD_MILLIS_MAX, onRound } = options;
   const random = new SeededRandom(seed);
   const directory = temporaryDirectory();
   const args = [...variant.args, ...persistentArgs(directory.path, policy)];
@@ -61,7 +63,7 @@ export async function killAgainAndAgain(options: KillOptions): Promise<number> {
       if (round === rounds) break;
       const isQuiet = policy !== 'always' && random.chance(0.5);
       const deed = DEEDS[round % DEEDS.length]!;
-      await killUnderLoad(server, clients, { random, deed, isQuiet });
+      await killUnderLoad(server, clients, { random, deed, isQuiet, loadMillisMax });
       // Between everysec's reply and its write two seconds may lie, while an fsync is running.
       const isPromised = policy === 'always' || isQuiet;
       floors = isPromised ? clients.map((client) => client.acknowledgedCount) : counts;
@@ -107,22 +109,25 @@ interface KillMoment {
   readonly deed: (typeof DEEDS)[number];
   /** The load has ended before, and all of it is written. */
   readonly isQuiet: boolean;
+  readonly loadMillisMax: number;
 }
 
 /** All clients at once, with a save or a rewrite at times; then the end. */
 async function killUnderLoad(
   server: ServerProcess,
   clients: readonly CrashClient[],
-  { random, deed, isQuiet }: KillMoment,
+  { random, deed, isQuiet, loadMillisMax }: KillMoment,
 ): Promise<void> {
   const connections = await Promise.all(clients.map(() => server.connect()));
   const admin = await server.connect();
+  // A thread for each takes its time to start, and the load is to come from all of them.
+  await Promise.all([...connections, admin].map((client) => client.command('PING')));
   let isOver = false;
   const load = clients.map((client, index) => runUntilEnd(client, connections[index]!, () => isOver));
-  await sleep(random.integer(0, LOAD_MILLIS_MAX));
+  await sleep(random.integer(0, loadMillisMax));
   if (deed !== 'nothing') {
     admin.send(deed);
-    await sleep(random.integer(0, LOAD_MILLIS_MAX / 4));
+    await sleep(random.integer(0, loadMillisMax / 4));
   }
   if (isQuiet) {
     isOver = true;

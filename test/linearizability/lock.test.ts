@@ -34,7 +34,7 @@ class StoreClients {
   readonly #workers: Worker[];
 
   constructor() {
-    const facts = { version: '', runId: '', startMillis: 0, executable: '' };
+    const facts = { version: '', runId: '', startMillis: 0, executable: '', supervisor: 'no' as const };
     const shared = { arena: this.#arena.handle(), config: new Config().serialize(), process: facts };
     this.#workers = Array.from({ length: CLIENTS }, (_, index) => {
       const settings = {

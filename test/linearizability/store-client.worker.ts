@@ -58,6 +58,7 @@ class StoreClient {
     const transactions = new Transactions({
       keyspace,
       runQueued: (call, queued) => engine.runQueued(call, queued),
+      failed: () => {},
     });
     // The commands of a history ask nothing of the other services.
     engine.connect({ transactions } as unknown as Services, () => {});

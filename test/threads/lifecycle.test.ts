@@ -1,6 +1,7 @@
 /** Threads of threaded mode: how many there are, and what is left of them. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { readMappingsMax, threadsWithin } from '../../src/servers/thread-limit.ts';
 import { IMPLEMENTATIONS, startFor } from '../support/implementations.ts';
 import type { RespClient } from '../support/resp-client.ts';
 import { infoField } from '../support/server-info.ts';
@@ -73,6 +74,23 @@ for (const implementation of perClient) {
     });
     clients[0]!.close();
   });
+}
+
+for (const implementation of threaded) {
+  const { name, skip } = implementation;
+  test(
+    `no more threads than the system has room for [${name}]`,
+    { skip: skip || noProc },
+    async (context) => {
+      const server = await startFor(context, implementation, { args: ['--max-threads', '10000'] });
+      const client = await server.connect();
+      const possible = threadsWithin(readMappingsMax());
+      const value = String(Math.min(10_000, possible));
+      assert.equal(await client.text('CONFIG', 'GET', 'max-threads'), `*["max-threads", "${value}"]`);
+      assert.equal(server.output().includes('max-threads has been reduced'), possible < 10_000);
+      client.close();
+    },
+  );
 }
 
 async function threadCount(client: RespClient): Promise<number> {
