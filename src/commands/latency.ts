@@ -123,6 +123,8 @@ function doctor({ reply, services, config, now }: Call): void {
       nowSeconds: Math.floor(now / 1000),
       slowlogMicros: Number(values['slowlog-log-slower-than']),
       thresholdMillis: Number(values['latency-monitor-threshold']),
+      syncsAlways: values.appendfsync === 'always',
+      hz: Number(values.hz),
     }),
   );
 }

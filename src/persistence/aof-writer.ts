@@ -20,6 +20,7 @@ import type { Allocator } from '../memory/allocator.ts';
 import type { Mutex } from '../memory/mutex.ts';
 import type { Request } from '../protocol/request.ts';
 import { systemClock, type Clock } from '../util/clock.ts';
+import { NO_TIMER, type EventTimer, type TimedEvent } from '../util/event-timer.ts';
 import { syncAgain } from './aof-resync.ts';
 import { AofEncoder, seal, syncedMark } from './aof-writer-encoder.ts';
 import {
@@ -51,6 +52,9 @@ export interface AofWriterOptions {
   /** The store's lock: under it commands are appended. */
   readonly store: Mutex;
   readonly clock?: Clock;
+  readonly timer?: EventTimer;
+  /** Whether a snapshot is being written meanwhile, for the name of a slow write. */
+  readonly isJobRunning?: () => boolean;
 }
 
 const STATES = ['ok', 'write-error', 'untrusted'] as const;
@@ -76,14 +80,21 @@ export class AofWriter {
   readonly shared: SharedLog;
   readonly #schedule: SyncSchedule;
   readonly #encoder: AofEncoder;
+  readonly #timer: EventTimer;
+  readonly #isJobRunning: () => boolean;
+  /** Slow events that are recorded when the log's lock is released: that takes the store's. */
+  #slow: { readonly event: TimedEvent; readonly micros: number }[] = [];
   #path: string | undefined;
 
   /** Under the store's lock. */
-  constructor({ disk, background, policy, allocator, store, clock = systemClock }: AofWriterOptions) {
+  constructor(options: AofWriterOptions) {
+    const { disk, background, policy, allocator, store, clock = systemClock } = options;
     this.#disk = disk;
     this.#background = background;
     this.#clock = clock;
     this.#store = store;
+    this.#timer = options.timer ?? NO_TIMER;
+    this.#isJobRunning = options.isJobRunning ?? (() => false);
     this.shared = new SharedLog(allocator, store.threadNumber);
     this.#schedule = new SyncSchedule(policy, clock, this.shared);
     this.#encoder = new AofEncoder(this.shared);
@@ -233,8 +244,15 @@ export class AofWriter {
       } finally {
         log.unlock();
         if (hasStore) this.#store.unlock();
+        if (this.#slow.length > 0) this.#recordSlow();
       }
     }
+  }
+
+  #recordSlow(): void {
+    const slow = this.#slow;
+    this.#slow = [];
+    for (const { event, micros } of slow) this.#timer.record(event, micros);
   }
 
   /** What another thread's flush has come to for those who appended up to there; undefined if nothing. */
@@ -410,9 +428,11 @@ export class AofWriter {
     const fd = shared.get(LOG_DESCRIPTOR);
     const { bytes, start, end } = outgoing;
     let position = start;
+    const started = this.#timer.start();
     const error = attempt(() => {
       while (position < end) position += this.#disk.write(fd, bytes, position, end);
     });
+    this.#noteWriteTime(this.#timer.elapsed(started));
     if (error === undefined) {
       this.#advance(end - start);
       shared.setDouble('written', shared.double('detached'));
@@ -427,6 +447,15 @@ export class AofWriter {
       this.#advance(written);
     }
     return false;
+  }
+
+  /** By what was in its way, as far as that is known (aof.c, flushAppendOnlyFile). */
+  #noteWriteTime(micros: number): void {
+    if (micros === 0) return;
+    let event: TimedEvent = 'aof-write-alone';
+    if (this.policy === 'everysec' && this.isSyncing) event = 'aof-write-pending-fsync';
+    else if (this.#isJobRunning()) event = 'aof-write-active-child';
+    this.#slow.push({ event, micros }, { event: 'aof-write', micros });
   }
 
   #advance(byteCount: number): void {
@@ -454,7 +483,10 @@ export class AofWriter {
     const { size } = this;
     if (size > this.syncedSize) {
       const fd: Descriptor = shared.get(LOG_DESCRIPTOR);
+      const started = this.#timer.start();
       const error = attempt(() => this.#disk.fsync(fd));
+      const micros = this.#timer.elapsed(started);
+      if (micros > 0 && this.policy === 'always') this.#slow.push({ event: 'aof-fsync-always', micros });
       if (error !== undefined) {
         this.#noteState('untrusted', errorNumberOf(error.code));
         return;

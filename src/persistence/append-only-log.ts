@@ -20,6 +20,7 @@ import type { Allocator } from '../memory/allocator.ts';
 import type { Mutex } from '../memory/mutex.ts';
 import type { Request } from '../protocol/request.ts';
 import type { Clock } from '../util/clock.ts';
+import { NO_TIMER, timed, type EventTimer } from '../util/event-timer.ts';
 import type { Log } from '../util/log.ts';
 import {
   AofPaths,
@@ -52,6 +53,8 @@ export interface AppendOnlyLogParts {
   readonly store: Mutex;
   readonly log: Log;
   readonly clock: Clock;
+  readonly timer?: EventTimer;
+  readonly isJobRunning?: () => boolean;
   /** What was acknowledged could be lost: the server must end at once, before any more replies. */
   readonly stopAtOnce: (reason: string) => void;
 }
@@ -77,6 +80,7 @@ export class AppendOnlyLog implements EffectSink {
   readonly #log: Log;
   readonly #writer: AofWriter;
   readonly #clock: Clock;
+  readonly #timer: EventTimer;
   readonly #stopAtOnce: (reason: string) => void;
   readonly #shared: SharedLog;
   #manifest: AofManifest = EMPTY_MANIFEST;
@@ -89,6 +93,7 @@ export class AppendOnlyLog implements EffectSink {
     this.#paths = parts.paths;
     this.#log = parts.log;
     this.#clock = parts.clock;
+    this.#timer = parts.timer ?? NO_TIMER;
     this.#stopAtOnce = parts.stopAtOnce;
     this.#writer = new AofWriter({ ...parts, policy });
     this.#shared = this.#writer.shared;
@@ -385,9 +390,10 @@ export class AppendOnlyLog implements EffectSink {
   /** For figures only: what cannot be asked counts as nothing. */
   #bytesOf({ base, increments }: AofManifest): number {
     let bytes = 0;
-    for (const file of [...(base === undefined ? [] : [base]), ...increments]) {
-      attempt(() => (bytes += fileSize(this.#disk, this.#paths.of(file))));
-    }
+    timed(this.#timer, 'aof-fstat', () => {
+      for (const file of [...(base === undefined ? [] : [base]), ...increments])
+        attempt(() => (bytes += fileSize(this.#disk, this.#paths.of(file))));
+    });
     return bytes;
   }
 }

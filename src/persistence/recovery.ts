@@ -40,6 +40,8 @@ export interface RecoveryOptions {
   readonly isVerifyingChecksum: boolean;
   /** Keys of a snapshot replace those that are there; otherwise that is an error. */
   readonly replacesKeys?: boolean;
+  /** The server runs already, and is told what to read (DEBUG RELOAD): nothing to wonder about. */
+  readonly isReload?: boolean;
   readonly keyspace: Keyspace;
   readonly run: RunCommand;
   readonly log: Log;
@@ -159,7 +161,7 @@ export class Recovery {
     const hasAof = disk.exists(paths.manifest) || disk.exists(paths.singleFile);
 
     if (!isAppendOnly && snapshotPath !== undefined) {
-      if (hasAof) {
+      if (hasAof && this.#options.isReload !== true) {
         log.warning(
           `There is an append-only file in ${paths.dataDirectory}. It is ignored: appendonly is off`,
         );

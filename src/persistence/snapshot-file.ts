@@ -9,6 +9,7 @@
  */
 import { join } from 'node:path';
 import { copyBytes } from '../util/bytes.ts';
+import { timed, type EventTimer } from '../util/event-timer.ts';
 import { attempt, type Descriptor, type Disk } from './disk.ts';
 
 export interface SnapshotFileOptions {
@@ -20,6 +21,13 @@ export interface SnapshotFileOptions {
    * short, and what other files sync meanwhile does not wait for gigabytes. 0 = only at the end.
    */
   readonly syncEveryBytes: number;
+  readonly timing?: FileTiming;
+}
+
+/** Which step is timed: of a rewritten base when it gets its name, of a save the removal of one given up. */
+export interface FileTiming {
+  readonly timer: EventTimer;
+  readonly event: 'aof-rename' | 'rdb-unlink-temp-file';
 }
 
 /** What `rdb-save-incremental-fsync` and `aof-rewrite-incremental-fsync` stand for in Redis 7.0. */
@@ -36,6 +44,7 @@ export class SnapshotFile {
   readonly #directory: string;
   readonly #temporaryPath: string;
   readonly #syncEveryBytes: number;
+  readonly #timing: FileTiming | undefined;
   readonly #buffer = Buffer.allocUnsafeSlow(BUFFER_BYTES);
   #buffered = 0;
   #writtenBytes = 0;
@@ -44,8 +53,9 @@ export class SnapshotFile {
   #fd: Descriptor | undefined;
 
   /** Creates the temporary file. */
-  constructor(disk: Disk, { directory, temporaryName, syncEveryBytes }: SnapshotFileOptions) {
+  constructor(disk: Disk, { directory, temporaryName, syncEveryBytes, timing }: SnapshotFileOptions) {
     this.#disk = disk;
+    this.#timing = timing;
     this.#directory = directory;
     this.#temporaryPath = join(directory, temporaryName);
     this.#syncEveryBytes = syncEveryBytes;
@@ -80,7 +90,7 @@ export class SnapshotFile {
       const replaced = this.#holdOpen(finalPath);
       try {
         decide(() => {
-          this.#disk.rename(this.#temporaryPath, finalPath);
+          this.#timed('aof-rename', () => this.#disk.rename(this.#temporaryPath, finalPath));
           isReplaced = true;
         });
       } finally {
@@ -107,7 +117,12 @@ export class SnapshotFile {
   /** Gives up, unless all is done: closes and removes the temporary file, as far as that can be done. */
   discard(): void {
     attempt(() => this.#close());
-    attempt(() => this.#disk.unlink(this.#temporaryPath));
+    attempt(() => this.#timed('rdb-unlink-temp-file', () => this.#disk.unlink(this.#temporaryPath)));
+  }
+
+  #timed(event: FileTiming['event'], step: () => void): void {
+    if (this.#timing?.event === event) timed(this.#timing.timer, event, step);
+    else step();
   }
 
   #flush(): void {

@@ -3,13 +3,14 @@
  * for a rewrite of the append-only file the manifest that names it. Description and outcome travel between
  * the threads as JSON (persistence-state.ts).
  */
+import { NO_TIMER, type EventTimer } from '../util/event-timer.ts';
 import type { Log } from '../util/log.ts';
 import { AofPaths, deleteHistory, persistManifest, withRewrite, type AofManifest } from './aof-manifest.ts';
 import type { RewritePlan } from './append-only-log.ts';
 import { DiskError, type Disk } from './disk.ts';
 import type { AccessFacts } from './snapshot-entry.ts';
 import { createSnapshotSink, type SnapshotFormat } from './snapshot-format.ts';
-import { SnapshotFile, type DecideToReplace } from './snapshot-file.ts';
+import { SnapshotFile, type DecideToReplace, type FileTiming } from './snapshot-file.ts';
 import type { SnapshotFacts, SnapshotSink } from './snapshot-sink.ts';
 
 /** Where a snapshot goes, and how it is written. */
@@ -61,10 +62,15 @@ export function writeSnapshot(
   disk: Disk,
   target: SnapshotTarget,
   walk: WalkKeyspace,
-  decide?: DecideToReplace,
+  { decide, timing }: { readonly decide?: DecideToReplace; readonly timing?: FileTiming } = {},
 ): { readonly keyCount: number; readonly byteCount: number; readonly isAborted: boolean } {
   const { directory, temporaryName, finalName, syncEveryBytes } = target;
-  const file = new SnapshotFile(disk, { directory, temporaryName, syncEveryBytes });
+  const file = new SnapshotFile(disk, {
+    directory,
+    temporaryName,
+    syncEveryBytes,
+    ...(timing !== undefined && { timing }),
+  });
   try {
     const sink = createSnapshotSink(target.format, (chunk) => file.write(chunk, 0, chunk.length), {
       isCompressing: target.isCompressing,
@@ -85,15 +91,20 @@ export interface SnapshotJobParts {
   readonly log: Log;
   readonly walk: WalkKeyspace;
   readonly decide?: DecideToReplace;
+  readonly timer?: EventTimer;
 }
 
-export function runSnapshotJob(job: SnapshotJob, { disk, log, walk, decide }: SnapshotJobParts): JobOutcome {
+export function runSnapshotJob(job: SnapshotJob, parts: SnapshotJobParts): JobOutcome {
+  const { disk, log, walk, decide = (replace) => replace(), timer = NO_TIMER } = parts;
   const kind = job.rewrite === undefined ? 'save' : 'rewrite';
   const what = kind === 'save' ? 'Background saving' : 'Background AOF rewrite';
   const startedAt = performance.now();
-  log.notice(`${what} started, job ${job.id}: ${job.facts.keyCount} keys to ${job.target.finalName}`);
+  const begun = kind === 'save' ? what : 'Background append only file rewriting';
+  log.notice(`${begun} started, job ${job.id}: ${job.facts.keyCount} keys to ${job.target.finalName}`);
   try {
-    const { keyCount, byteCount, isAborted } = writeSnapshot(disk, job.target, walk, decide);
+    const event = kind === 'save' ? 'rdb-unlink-temp-file' : 'aof-rename';
+    const options = { decide, timing: { timer, event } } as const;
+    const { keyCount, byteCount, isAborted } = writeSnapshot(disk, job.target, walk, options);
     if (isAborted) {
       log.warning(`${what} aborted, job ${job.id}`);
       return { kind, result: 'aborted', manifest: undefined };

@@ -23,7 +23,11 @@ export interface LogOptions {
   pid?: number;
   role?: LogRole;
   clock?: Clock;
+  /** Gets every line besides: its level, its text without what the log puts in front, when it was. */
+  syslog?: SyslogSink;
 }
+
+export type SyslogSink = (level: LogLevel, message: string, wallMillis: number) => void;
 
 const LEVELS: Record<LogLevel, { rank: number; mark: string }> = {
   debug: { rank: 0, mark: '.' },
@@ -48,6 +52,7 @@ export class Log {
   file: string;
   readonly #pid: number;
   readonly #clock: Clock;
+  readonly #syslog: SyslogSink | undefined;
   /** The last line to a pipe was given up: do not wait for this reader again until it has read something. */
   #readerStalled = false;
 
@@ -57,6 +62,7 @@ export class Log {
     this.file = options.file ?? '';
     this.#pid = options.pid ?? process.pid;
     this.#clock = options.clock ?? systemClock;
+    this.#syslog = options.syslog;
   }
 
   debug(message: string): void {
@@ -75,15 +81,22 @@ export class Log {
     this.#log('warning', message);
   }
 
+  /** Whether lines of this level are kept: for text that is costly to make. */
+  wants(level: LogLevel): boolean {
+    return LEVELS[level].rank >= LEVELS[this.level].rank;
+  }
+
   /** Text as it is, whatever the level: the parts of a crash report. */
   raw(text: string): void {
     this.#write(`${text}\n`);
   }
 
   #log(level: LogLevel, message: string): void {
-    if (LEVELS[level].rank < LEVELS[this.level].rank) return;
+    if (!this.wants(level)) return;
 
-    const time = formatLogTime(this.#clock.wallMillis());
+    const wallMillis = this.#clock.wallMillis();
+    this.#syslog?.(level, message, wallMillis);
+    const time = formatLogTime(wallMillis);
     this.#write(`${this.#pid}:${this.role} ${time} ${LEVELS[level].mark} ${message}\n`);
   }
 
@@ -141,6 +154,13 @@ function formatLogTime(wallMillis: number): string {
   const clock = [date.getHours(), date.getMinutes(), date.getSeconds()].map((part) => padded(part, 2));
   const millis = padded(date.getMilliseconds(), 3);
   return `${day} ${MONTHS[date.getMonth()]} ${date.getFullYear()} ${clock.join(':')}.${millis}`;
+}
+
+/** The local time as syslog has it: `Mar  5 14:07:09`. */
+export function formatSyslogTime(wallMillis: number): string {
+  const date = new Date(wallMillis);
+  const clock = [date.getHours(), date.getMinutes(), date.getSeconds()].map((part) => padded(part, 2));
+  return `${MONTHS[date.getMonth()]} ${String(date.getDate()).padStart(2)} ${clock.join(':')}`;
 }
 
 function padded(value: number, width: number): string {

@@ -2,12 +2,15 @@
  * `supervised`: tells systemd how far the server is (Redis 7.0 server.c, redisIsSupervised and
  * redisCommunicateSystemd). Node has no Unix datagrams, so they go through FFI.
  */
-import { openLibc } from './system/libc.ts';
+import { openLibc } from '../system/libc.ts';
 
 export type SupervisedSetting = 'upstart' | 'systemd' | 'auto' | 'no';
 
 /** Sends a datagram to a Unix socket: 0 or −errno. */
 export type SendDatagram = (path: string, text: string) => number;
+
+/** Who watches the server, as INFO says it. */
+export type SupervisorName = 'systemd' | 'no';
 
 export interface Supervision {
   /** Tells how far the server is: `READY=1`. */
@@ -46,6 +49,12 @@ export function superviseBy(
       if (error !== 0) report(`systemd could not be told ${state.trim()}: error ${error}`);
     },
   };
+}
+
+/** The same for a thread of a server whose main thread has found its supervisor. */
+export function supervisionOf(name: SupervisorName, report: (problem: string) => void): Supervision {
+  const supervision = name === 'no' ? undefined : superviseBy(name, process.env, report);
+  return typeof supervision === 'object' ? supervision : { tell: () => {} };
 }
 
 function systemDatagrams(): SendDatagram | undefined {
