@@ -1,18 +1,22 @@
 /** The program: arguments → configuration → server, or one of the tools. */
 import { resolve } from 'node:path';
 import type { Worker } from 'node:worker_threads';
-import { banner, isToolName } from './config/help.ts';
+import { REDIS_VERSION, banner, isToolName } from './config/help.ts';
 import { parseCommandLine } from './config/command-line.ts';
 import type { CommandLine } from './config/command-line.ts';
 import { userLineProblem } from './engine/acl/rule-list.ts';
 import { STOP_BY_SIGINT, STOP_BY_SIGTERM } from './engine/mailboxes.ts';
 import { removePidFile, writePidFile } from './pid-file.ts';
+import { openLog } from './servers/open-log.ts';
 import { StartError, Supervisor } from './servers/supervisor.ts';
 import { statusWorkerStarter } from './status/status-worker.ts';
-import { superviseBy } from './supervision.ts';
-import { Log } from './util/log.ts';
+import { superviseBy } from './servers/supervision.ts';
+import { syslogRefusal } from './servers/syslog.ts';
+import type { Log } from './util/log.ts';
 import { PROGRAM } from './version.ts';
 
+/** What was given on the command line begins here. */
+const FIRST_ARGUMENT = 2;
 const DAEMONIZE_REFUSED =
   'daemonize yes: a Node process cannot detach itself once its threads run; have systemd start it ' +
   '(Type=notify, with "supervised systemd"), or start it with "nohup redis-clone-ts … &"';
@@ -45,9 +49,9 @@ async function run(
   worker: Worker | undefined,
 ): Promise<void> {
   const { values } = config;
-  const log = new Log({ level: values.loglevel, file: values.logfile });
+  const log = openLog(config);
   const supervision = superviseBy(values.supervised, process.env, (problem) => log.warning(problem));
-  const refusal = typeof supervision === 'string' ? supervision : undefined;
+  const refusal = typeof supervision === 'string' ? supervision : syslogRefusal(config);
   // Who is supervised stays in the foreground anyway, as in Redis.
   if (refusal !== undefined || (values.daemonize && supervision === undefined)) {
     process.stderr.write(`${refusal ?? DAEMONIZE_REFUSED}\n`);
@@ -58,6 +62,7 @@ async function run(
     if (typeof supervision === 'object') supervision.tell(state);
   };
   tell('STATUS=Redis is loading...\n');
+  logStart(log);
   for (const warning of warnings) log.warning(warning);
 
   // Relative to `dir`, which Redis has entered by then.
@@ -70,12 +75,10 @@ async function run(
       port: values.port,
       worker,
       startStatusWorker: statusWorkerStarter(config),
+      supervisor: typeof supervision === 'object' ? 'systemd' : 'no',
       onStarting: (requestStop) => {
         if (pidFile !== undefined) writePidFile(pidFile, (problem) => log.warning(problem));
-        stopOnSignals((reason) => {
-          tell('STOPPING=1\n');
-          requestStop(reason);
-        }, log);
+        stopOnSignals(requestStop, log);
       },
     });
   } catch (error) {
@@ -97,6 +100,21 @@ async function run(
   process.exit();
 }
 
+/** As Redis begins its log (server.c, main). */
+function logStart(log: Log): void {
+  const { name, version } = PROGRAM;
+  log.warning(`oO0OoO0OoO0Oo ${name} is starting oO0OoO0OoO0Oo`);
+  log.warning(
+    `${name} version=${version}, Redis version=${REDIS_VERSION}, bits=64, pid=${process.pid}, just started`,
+  );
+  if (process.argv.length > FIRST_ARGUMENT) log.warning('Configuration loaded');
+  else
+    log.warning(
+      'Warning: no config file specified, using the default config. In order to specify a config file use ' +
+        `${name} /path/to/redis.conf`,
+    );
+}
+
 function printReady(
   config: Extract<CommandLine, { action: 'run' }>['config'],
   { port }: Supervisor,
@@ -108,9 +126,8 @@ function printReady(
       banner({ ...PROGRAM, mode: values.mode, port: port || values['tls-port'], pid: process.pid }),
     );
   }
-  if (port !== 0) log.notice(`The server is now ready to accept connections on port ${port}`);
-  if (values['tls-port'] !== 0)
-    log.notice(`The server is now ready to accept TLS connections on port ${values['tls-port']}`);
+  log.notice(`Running mode=standalone, port=${port || values['tls-port']}.`);
+  if (port !== 0 || values['tls-port'] !== 0) log.notice('Ready to accept connections');
   if (values.unixsocket !== '')
     log.notice(`The server is now ready to accept connections at ${values.unixsocket}`);
 }

@@ -9,6 +9,7 @@ import { RespClient } from './support/resp-client.ts';
 import { MAIN_PATH, epollUnavailableReason } from './support/server-process.ts';
 import { temporaryDirectory } from './support/temporary-directory.ts';
 import { waitUntil } from './support/wait-until.ts';
+import { infoField } from './support/server-info.ts';
 
 const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as {
   version: string;
@@ -138,7 +139,12 @@ describe('configuration', () => {
         const server = launch(context, { args, env: { NOTIFY_SOCKET: path } });
         assert.equal(await ask(server, port, 'PING'), '+PONG');
         await waitUntil('systemd knows', () => heard.includes('READY=1'));
-        server.child.kill('SIGTERM');
+        const client = await RespClient.connect({ port });
+        assert.equal(await infoField(client, 'process_supervised'), 'systemd');
+        client.close();
+        // By a signal as by a command.
+        if (path.startsWith('@')) await ask(server, port, 'SHUTDOWN', 'NOSAVE').catch(() => {});
+        else server.child.kill('SIGTERM');
         await waitUntil('systemd knows that it stops', () => heard.includes('STOPPING=1'));
         assert.match(
           heard,

@@ -1,11 +1,14 @@
 /** The port of metrics and status page: what it answers, whom it refuses, and the page in a real browser. */
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 import { request } from 'node:http';
 import { connect, createServer as createNetServer } from 'node:net';
 import type { AddressInfo } from 'node:net';
 import { networkInterfaces } from 'node:os';
+import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import type { TestContext } from 'node:test';
+import { connect as connectTls } from 'node:tls';
 import type { Worker } from 'node:worker_threads';
 import type { Page } from 'playwright-core';
 import { createServer } from '../src/index.ts';
@@ -13,6 +16,7 @@ import type { ServingReport } from '../src/servers/serving-thread.ts';
 import type { KeyPage, ValueFacts } from '../src/status/key-browser.ts';
 import { METRIC_ROWS } from '../src/status/metric-table.ts';
 import type { StatusReport } from '../src/status/status-report.ts';
+import { makeAuthority, makeCertificate, opensslSkipReason } from './support/certificates.ts';
 import { chromiumSkipReason } from './support/chromium.ts';
 import { freePort } from './support/free-port.ts';
 import { forEachTransport, IMPLEMENTATIONS, sharedServer, startFor } from './support/implementations.ts';
@@ -426,7 +430,7 @@ test('a server inside a program has it, too; others have no such thread', async 
 });
 
 for (const mode of ['eventloop', 'threaded']) {
-  test(`a page that dies takes its client with it and nothing else [${mode}]`, async (context) => {
+  test(`a page that dies takes its client with it and nothing else, and comes again [${mode}]`, async (context) => {
     // Threads that join a running server say that they listen to it: before a client comes, that of the page.
     const joined: Worker[] = [];
     const onWorker = (worker: Worker): void => {
@@ -436,12 +440,18 @@ for (const mode of ['eventloop', 'threaded']) {
     };
     process.on('worker', onWorker);
     const port = await freePort();
-    const server = await createServer({ mode, 'metrics-port': port, logfile: '/dev/null' });
+    const logfile = join(directoryFor(context), 'log');
+    const server = await createServer({ mode, 'metrics-port': port, logfile });
     context.after(async () => {
       process.removeListener('worker', onWorker);
       await server.close();
     });
-    await askPort(port, '/metrics', {});
+    const isThere = (): Promise<boolean> =>
+      askPort(port, '/metrics', {}).then(
+        ({ status }) => status === 200,
+        () => false,
+      );
+    assert.ok(await isThere());
     assert.equal(joined.length, 1);
     await joined[0]!.terminate();
 
@@ -449,9 +459,45 @@ for (const mode of ['eventloop', 'threaded']) {
     context.after(() => client.close());
     await waitUntil('its client is gone', async () => (await infoField(client, 'connected_clients')) === '1');
     await run(client, ['SET', 'key', 'value']);
-    await assert.rejects(askPort(port, '/metrics', {}), /ECONNREFUSED/);
+    await waitUntil('it is there again', isThere);
+    assert.match(readFileSync(logfile, 'utf8'), /The thread of the status page has ended; another will take/);
   });
 }
+
+test('a server for TLS only has a page', async (context) => {
+  const skip = opensslSkipReason();
+  if (skip !== false) return context.skip(skip);
+  const path = directoryFor(context);
+  const authority = makeAuthority(path, 'authority');
+  const { cert, key } = makeCertificate(path, 'server', { authority });
+  const [port, tlsPort] = [await freePort(), await freePort()];
+  const server = await createServer({
+    bind: '127.0.0.1',
+    'metrics-port': port,
+    'tls-port': tlsPort,
+    'tls-cert-file': cert,
+    'tls-key-file': key,
+    'tls-auth-clients': 'no',
+  });
+  context.after(() => server.close());
+  assert.equal(server.port, 0);
+  const socket = connectTls({
+    host: '127.0.0.1',
+    port: tlsPort,
+    ca: readFileSync(authority.cert),
+    checkServerIdentity,
+  });
+  const client = RespClient.over(socket);
+  context.after(() => client.close());
+  await run(client, ['SET', 'key', 'value'], ['GET', 'key']);
+  const { body } = await askPort(port, '/metrics', {});
+  assert.match(body, new RegExp(`tcp_port="${tlsPort}"`));
+  assert.match(body, /^redis_keyspace_hits_total 1$/m);
+  const { body: status } = await askPort(port, '/api/keys?pattern=*', {});
+  assert.match(status, /a2V5|key/);
+});
+
+function checkServerIdentity(): undefined {}
 
 describe('the page', { skip: chromiumSkipReason() }, () => {
   const HOSTILE = '<img src=x onerror=alert(1)>';

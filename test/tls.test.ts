@@ -5,8 +5,11 @@ import { copyFileSync, readFileSync, writeFileSync } from 'node:fs';
 import { connect as connectPlain, createServer as createListener, type AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
+import type { TestContext } from 'node:test';
 import { connect as connectTls, type TLSSocket } from 'node:tls';
+import type { Worker } from 'node:worker_threads';
 import { createServer } from '../src/index.ts';
+import type { ServingReport } from '../src/servers/serving-thread.ts';
 import { makeAuthority, makeCertificate, opensslSkipReason } from './support/certificates.ts';
 import { freePort } from './support/free-port.ts';
 import { IMPLEMENTATIONS, type Implementation } from './support/implementations.ts';
@@ -45,6 +48,7 @@ interface TlsServer {
 }
 
 type Body = (started: TlsServer) => Promise<void>;
+type ServerBody = (server: ServerProcess) => Promise<void>;
 
 /** Runs a test on servers with a TLS port: ours, or the real Redis too. */
 function onTlsServers(
@@ -101,11 +105,11 @@ async function connectSecurely(tlsPort: number): Promise<RespClient> {
   return RespClient.over(await secureSocket(tlsPort));
 }
 
-function secureSocket(tlsPort: number): Promise<TLSSocket> {
+function secureSocket(tlsPort: number, host = '127.0.0.1'): Promise<TLSSocket> {
   const { authority, good } = files!;
   return new Promise((resolve, reject) => {
     const socket = connectTls({
-      host: '127.0.0.1',
+      host,
       port: tlsPort,
       ca: readFileSync(authority.cert),
       cert: readFileSync(good.cert),
@@ -198,7 +202,7 @@ onTlsServers('a new certificate is shown without a restart', ours, [], async ({ 
   const { second, good } = files!;
   const pair = ['tls-cert-file', second.cert, 'tls-key-file', second.key];
   assert.equal(await plain.text('CONFIG', 'SET', ...pair), '+OK');
-  await waitUntil('the new one is shown', async () => (await shownName(tlsPort)) === 'second');
+  assert.equal(await shownName(tlsPort), 'second');
 
   for (const wrong of [join(directory.path, 'absent'), good.cert]) {
     const answer = await before.text('CONFIG', 'SET', 'tls-key-file', wrong);
@@ -218,14 +222,105 @@ onTlsServers('a new certificate is shown without a restart', ours, [], async ({ 
   copyFileSync(files!.server.cert, cert);
   copyFileSync(files!.server.key, key);
   assert.equal(await before.text('CONFIG', 'SET', ...kept), '+OK');
-  await waitUntil('the renewed one is shown', async () => (await shownName(tlsPort)) === 'server');
+  assert.equal(await shownName(tlsPort), 'server', 'the renewed one is shown');
 
   const locked = ['tls-cert-file', files!.locked.cert, 'tls-key-file', files!.locked.key];
   assert.match(await plain.text('CONFIG', 'SET', ...locked), /^-ERR CONFIG SET failed/);
   assert.equal(await plain.text('CONFIG', 'SET', ...locked, 'tls-key-file-pass', 'open sesame'), '+OK');
-  await waitUntil('that of the locked key is shown', async () => (await shownName(tlsPort)) === 'locked');
+  assert.equal(await shownName(tlsPort), 'locked');
   before.close();
   plain.close();
+});
+
+/** Runs a test on servers that have no TLS port yet: all of ours, and the real Redis. */
+function onServersWithoutTls(name: string, body: ServerBody): void {
+  for (const implementation of IMPLEMENTATIONS) {
+    const skip = skipReason || implementation.skip;
+    test(`${name} [${implementation.name}]`, { skip }, async () => {
+      const server = await implementation.start();
+      try {
+        await body(server);
+      } finally {
+        const { code } = await server.stop();
+        assert.equal(code, 0, server.output());
+      }
+    });
+  }
+}
+
+async function isSecure(port: number, host?: string): Promise<boolean> {
+  const socket = await secureSocket(port, host).catch(() => undefined);
+  if (socket === undefined) return false;
+  const client = RespClient.over(socket);
+  const answer = await client.text('PING');
+  client.close();
+  return answer === '+PONG';
+}
+
+async function isPlain(port: number): Promise<boolean> {
+  const client = await RespClient.connect({ port }).catch(() => undefined);
+  if (client === undefined) return false;
+  const answer = await client.text('PING').catch(() => 'closed');
+  client.close();
+  return answer === '+PONG';
+}
+
+function set(client: RespClient, ...pairs: readonly (string | number)[]): Promise<string> {
+  return client.text('CONFIG', 'SET', ...pairs.map(String));
+}
+
+function setFailed(name: string, reason: string): string {
+  return `-ERR CONFIG SET failed (possibly related to argument '${name}') - ${reason}`;
+}
+
+const PORT_FAILED = 'Unable to listen on this port. Check server logs.';
+const TLS_FAILED = 'Unable to update TLS configuration. Check server logs.';
+
+onServersWithoutTls('TLS comes, moves and goes at run time', async (server) => {
+  const plain = await server.connect();
+  const first = await freePort();
+  assert.equal(await set(plain, 'tls-port', first), setFailed('tls-port', TLS_FAILED));
+  assert.equal(await plain.text('CONFIG', 'GET', 'tls-port'), '*["tls-port", "0"]');
+  assert.match(server.output(), /No tls-cert-file configured!/);
+  const pairs = serverFiles().map((word) => word.replace(/^--/, ''));
+  assert.equal(await set(plain, 'tls-port', first, ...pairs), '+OK');
+  const secure = await connectSecurely(first);
+  assert.equal(await secure.text('SET', 'key', 'value'), '+OK');
+
+  const second = await freePort();
+  assert.equal(await set(secure, 'tls-port', second), '+OK');
+  assert.ok(await isSecure(second), 'the new port');
+  assert.ok(!(await isSecure(first)), 'the old one');
+  assert.equal(await set(secure, 'bind', '127.0.0.1 127.0.0.2'), '+OK');
+  assert.ok(await isSecure(second, '127.0.0.2'));
+  assert.equal(await set(plain, 'bind', '127.0.0.1'), '+OK');
+  assert.ok(!(await isSecure(second, '127.0.0.2')));
+
+  const taken = createListener();
+  await new Promise<void>((resolve) => taken.listen(0, '127.0.0.1', resolve));
+  const { port } = taken.address() as AddressInfo;
+  assert.equal(await set(plain, 'tls-port', port), setFailed('tls-port', PORT_FAILED));
+  assert.equal(await set(secure, 'port', second), setFailed('port', PORT_FAILED));
+  assert.equal(await set(secure, 'tls-port', server.port), setFailed('tls-port', PORT_FAILED));
+  const exchanged = ['port', second, 'tls-port', server.port];
+  assert.equal(await set(plain, ...exchanged), setFailed('port', PORT_FAILED));
+  const both = ['port', first, 'tls-port', first];
+  assert.equal(await set(plain, ...both), setFailed('tls-port', PORT_FAILED));
+  taken.close();
+  assert.ok((await isSecure(second)) && (await isPlain(server.port)), 'all is as it was');
+
+  // One takes the place of the other.
+  assert.equal(await set(plain, 'port', 0, 'tls-port', server.port), '+OK');
+  assert.ok(await isSecure(server.port));
+  assert.ok(!(await isSecure(second)));
+  assert.equal(await infoField(plain, 'tcp_port'), String(server.port));
+  assert.equal(await set(secure, 'tls-port', 0, 'port', server.port), '+OK');
+  assert.ok(await isPlain(server.port));
+  assert.equal(await secure.text('GET', 'key'), '"value"', 'who was there stays');
+  assert.equal(await set(plain, 'tls-port', second), '+OK');
+  assert.ok(await isSecure(second), 'it comes again');
+  plain.close();
+  secure.close();
 });
 
 onTlsServers(
@@ -283,6 +378,70 @@ test('a library server for TLS only', { skip: skipReason }, async () => {
   }
   await assert.rejects(secureSocket(tlsPort), 'nobody listens any more');
 });
+
+for (const mode of ['eventloop', 'threaded']) {
+  test(`a thread for TLS that dies takes its clients with it and nothing else [${mode}]`, async (context) => {
+    if (skipReason !== false) return context.skip(skipReason);
+    const { server, authority } = files!;
+    const tlsPort = await freePort();
+    const logfile = join(directory.path, `death-${mode}.log`);
+    const threads = tlsThreads(context);
+    const instance = await createServer({
+      port: 0,
+      mode,
+      logfile,
+      'tls-port': tlsPort,
+      'tls-cert-file': server.cert,
+      'tls-key-file': server.key,
+      'tls-ca-cert-file': authority.cert,
+    });
+    context.after(() => instance.close());
+    const plain = await RespClient.connect({ port: instance.port });
+    context.after(() => plain.close());
+    // What it has changed at run time is there for the next thread, too.
+    const { second } = files!;
+    assert.equal(await set(plain, 'tls-cert-file', second.cert, 'tls-key-file', second.key), '+OK');
+
+    for (let death = 1; death <= 2; death++) {
+      const secure = await connectSecurely(tlsPort);
+      await secure.command('WATCH', 'key');
+      const other = await connectSecurely(tlsPort);
+      await other.command('SUBSCRIBE', 'news');
+      secure.send('BLPOP', 'list', 0);
+      await waitUntil('it waits', async () => (await infoField(plain, 'blocked_clients')) === '1');
+      assert.equal(threads.length, death);
+      await threads[death - 1]!.terminate();
+
+      assert.equal((await secure.readUntilClose()).toString(), '');
+      await waitUntil('they are gone', async () => (await infoField(plain, 'connected_clients')) === '1');
+      assert.equal(await plain.text('RPUSH', 'list', 'element'), ':1');
+      assert.equal(await plain.text('LPOP', 'list'), '"element"', 'nobody else has taken it');
+      assert.equal(await plain.text('PUBLISH', 'news', 'hello'), ':0');
+      await waitUntil('TLS is there again', () => isSecure(tlsPort));
+      assert.equal(await shownName(tlsPort), 'second');
+      for (const client of [secure, other]) client.close();
+    }
+    assert.equal(readFileSync(logfile, 'utf8').match(/The thread for TLS has ended/g)?.length, 2);
+    assert.equal(await plain.text('CONFIG', 'SET', 'tls-port', '0'), '+OK');
+    assert.ok(!(await isSecure(tlsPort)));
+  });
+}
+
+/** The threads for TLS of the server in this process: those that join it and then say that they are ready. */
+function tlsThreads(context: TestContext): readonly Worker[] {
+  const ready: Worker[] = [];
+  const onWorker = (worker: Worker): void => {
+    worker.on('message', (first: ServingReport) => {
+      if (first.kind !== 'listening') return;
+      worker.on('message', ({ kind }: ServingReport) => {
+        if (kind === 'ready') ready.push(worker);
+      });
+    });
+  };
+  process.on('worker', onWorker);
+  context.after(() => void process.removeListener('worker', onWorker));
+  return ready;
+}
 
 test('a start that cannot serve TLS fails', { skip: skipReason }, async () => {
   const { server, authority } = files!;

@@ -225,7 +225,7 @@ function replyInfo({ reply }: Call, commands: readonly (RuntimeCommand | undefin
   reply.array(commands.length);
   for (const each of commands) {
     if (each === undefined) reply.null();
-    else write(reply, describeInfo(each.row, each.parent?.row.name));
+    else write(reply, describeInfo(each.row, each.parent?.fullName));
   }
 }
 

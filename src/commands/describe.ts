@@ -29,9 +29,10 @@ interface LegacyKeyRange {
   readonly movableKeys: boolean;
 }
 
-/** `client|list` for a subcommand, its own name for a command. */
+/** `client|list` for a subcommand, its own name for a command: the one that it had before it was renamed. */
 export function fullName(command: Command, parentName?: string): string {
-  return parentName === undefined ? command.name : `${parentName}|${command.name}`;
+  const name = command.originalName ?? command.name;
+  return parentName === undefined ? name : `${parentName}|${name}`;
 }
 
 /** One element of the reply to COMMAND INFO: ten fields, subcommands nested in the last. */
@@ -47,7 +48,7 @@ export function describeInfo(command: Command, parentName?: string): readonly De
     { statusSet: aclCategories(command).map((category) => `@${category}`) },
     { set: command.tips ?? [] },
     { set: (command.keySpecs ?? []).map(describeKeySpec) },
-    command.subcommands?.map((subcommand) => describeInfo(subcommand, command.name)) ?? { set: [] },
+    command.subcommands?.map((subcommand) => describeInfo(subcommand, fullName(command))) ?? { set: [] },
   ];
 }
 
@@ -67,7 +68,7 @@ export function describeDocs(command: Command): ReadonlyMap<string, Description>
       command.subcommands &&
       new Map(
         command.subcommands.map((subcommand) => [
-          fullName(subcommand, command.name),
+          fullName(subcommand, fullName(command)),
           describeDocs(subcommand),
         ]),
       ),

@@ -2,6 +2,7 @@
  * A command's row, prepared for dispatch: flags as bits, subcommands by name, a number for its statistics.
  */
 import type { Command, CommandFlag, CommandHandler } from './command.ts';
+import { fullName } from './describe.ts';
 
 export const FLAG_WRITE = 1 << 0;
 export const FLAG_READONLY = 1 << 1;
@@ -37,7 +38,10 @@ const FLAG_BITS: Partial<Record<CommandFlag, number>> = {
 
 export class RuntimeCommand {
   readonly row: Command;
-  /** Lower case, `client|list` for a subcommand. */
+  /**
+   * Lower case, `client|list` for a subcommand; whatever `rename-command` says, which changes only by what
+   * name clients find it.
+   */
   readonly fullName: string;
   /** Place in the table of statistics. */
   readonly id: number;
@@ -51,7 +55,7 @@ export class RuntimeCommand {
   /** The argument that is the first key, 0 = none or not at a fixed place. */
   readonly firstKey: number;
   readonly run: CommandHandler | undefined;
-  /** Goes through the full gate whoever sends it: it has no handler, or needs leave. */
+  /** Goes through the full gate whoever sends it: it needs leave, or a subcommand that may not be there. */
   readonly isAlwaysGated: boolean;
   readonly parent: RuntimeCommand | undefined;
   readonly subcommands: Map<string, RuntimeCommand> | undefined;
@@ -60,15 +64,15 @@ export class RuntimeCommand {
     this.row = row;
     this.id = id;
     this.parent = parent;
-    this.fullName = parent === undefined ? row.name : `${parent.fullName}|${row.name}`;
+    this.fullName = fullName(row, parent?.fullName);
     this.arity = row.arity;
     this.flags = row.flags.reduce((bits, flag) => bits | (FLAG_BITS[flag] ?? 0), 0);
-    this.isCheap = (row.flags.includes('fast') && !row.flags.includes('blocking')) || row.name === 'set';
+    this.isCheap = (row.flags.includes('fast') && !row.flags.includes('blocking')) || this.fullName === 'set';
     const search = row.keySpecs?.[0]?.beginSearch;
     this.firstKey = search?.type === 'index' ? search.index : 0;
     this.run = row.run;
-    this.isAlwaysGated = row.run === undefined || row.isProtected === true;
     this.subcommands = row.subcommands === undefined ? undefined : new Map();
+    this.isAlwaysGated = row.run === undefined || row.isProtected === true || this.subcommands !== undefined;
   }
 
   /** True when that many arguments, the name included, are right. */

@@ -83,7 +83,7 @@ export interface TrackingState extends TrackingOptions {
 
 export interface TrackingService {
   enable(session: Session, options: TrackingOptions): void;
-  disable(session: Session): void;
+  disable(session: Pick<Session, 'record'>): void;
   /** CLIENT CACHING: the next command does not follow the rule of OPTIN or OPTOUT. */
   setCaching(session: Session): void;
   stateOf(client: Ref): TrackingState;

@@ -33,6 +33,8 @@ export const SESSION_TRACKING = 1 << 13;
 export const SESSION_RESTRICTED = 1 << 14;
 /** Is shown every command (MONITOR), and may not work with the data. */
 export const SESSION_MONITOR = 1 << 15;
+/** Gets its replies when the server listens where it was told to (servers/listen-requests.ts). */
+export const SESSION_HELD_BACK = 1 << 16;
 
 /** Flags that send a command through the full gate. */
 export const SESSION_GATED =

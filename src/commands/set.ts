@@ -527,6 +527,8 @@ function popMembers(call: Call): void {
   const count = Math.min(wanted, size);
   reply.set(count);
   if (count === size) {
+    // Redis answers as SUNION does, and a second look at the key counts as a hit.
+    call.lookupRead(1);
     replyAllMembers(call, entry);
     database.delete(entry);
     call.propagateAs('DEL', call.bytes(1));

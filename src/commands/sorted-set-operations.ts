@@ -120,7 +120,7 @@ function parse(call: Call, countIndex: number, operation: Operation | 'count'): 
   if (firstOption > call.argumentCount) throw SYNTAX_ERROR;
 
   const sources: Source[] = [];
-  for (let i = countIndex + 1; i < firstOption; i++) sources.push(sourceAt(call, i, countIndex === 2));
+  for (let i = countIndex + 1; i < firstOption; i++) sources.push(sourceAt(call, i));
   const combination: Combination = { sources, aggregate: 'SUM', withScores: false, limit: 0 };
   const isStored = countIndex === 2;
   for (let i = firstOption; i < call.argumentCount; i++) {
@@ -132,9 +132,9 @@ function parse(call: Call, countIndex: number, operation: Operation | 'count'): 
   return combination;
 }
 
-function sourceAt(call: Call, index: number, isStored: boolean): Source {
+function sourceAt(call: Call, index: number): Source {
   const { database, keyspace } = call;
-  const entry = isStored ? call.lookupWrite(index) : call.lookupRead(index);
+  const entry = call.lookupRead(index);
   if (entry === 0) return { entry, isPlainSet: false, count: 0, weight: 1 };
   const type = database.typeOf(entry);
   const isPlainSet = type === TYPE_SET;

@@ -1,5 +1,5 @@
 /** Sorted sets (Redis 7.0 t_zset.c). */
-import { TYPE_SORTED_SET } from '../keyspace/entry.ts';
+import { ENCODING_LISTPACK, TYPE_SORTED_SET } from '../keyspace/entry.ts';
 import { NOTIFY_GENERIC, NOTIFY_SORTED_SET } from '../keyspace/notify.ts';
 import type { Ref } from '../memory/arena.ts';
 import { BorrowedBytes } from '../memory/struct.ts';
@@ -37,6 +37,9 @@ import {
 } from './sorted-set-ranges.ts';
 
 const member = new BorrowedBytes();
+
+/** LLONG_MAX / 2, as a double. */
+const PACKED_INTEGER_MAX = 2 ** 62;
 
 export const SORTED_SET_COMMANDS = family({ group: 'sorted-set', categories: ['sortedset'] }, [
   {
@@ -790,9 +793,17 @@ function zScan(call: Call): void {
   reply.array(2);
   reply.bulkInteger(cursor);
   reply.array(places.length * 2);
+  const isPacked = database.encodingOf(entry) === ENCODING_LISTPACK;
   for (const place of places) {
     sortedSets.borrowMember(database, entry, place, member);
     reply.bulk(member.bytes, member.start, member.end);
-    reply.bulkDouble(sortedSets.scoreAt(database, entry, place));
+    const score = sortedSets.scoreAt(database, entry, place);
+    if (isPacked && isPackedInteger(score)) reply.bulkText(BigInt(score).toString());
+    else reply.bulkDouble(score);
   }
+}
+
+/** Whether a listpack has it as an integer, which ZSCAN shows as it is (Redis 7.0 util.c, double2ll). */
+function isPackedInteger(score: number): boolean {
+  return Number.isInteger(score) && Math.abs(score) <= PACKED_INTEGER_MAX;
 }

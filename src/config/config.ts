@@ -66,6 +66,9 @@ export class Config {
   /** Absolute path of the file that CONFIG REWRITE writes to. */
   configFile: string | undefined;
 
+  /** Told which directive a hook has refused, before the old values are back: for the log. */
+  onApplyFailure: (name: string) => void = () => {};
+
   readonly #texts = new Map<DirectiveName, string>();
   #workingDirectory: string;
   readonly #settable: Record<string, unknown>;
@@ -267,6 +270,7 @@ export class Config {
     for (const [hook, names] of calls) {
       const error = hook(names, this.values);
       if (error === undefined) continue;
+      this.onApplyFailure(names[0] ?? '');
       this.#storeAll(before);
       // As in Redis a hook that cannot even restore the old state has nobody left to tell but the log.
       for (const [restoring, restored] of calls) restoring(restored, this.values);

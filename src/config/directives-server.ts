@@ -183,7 +183,6 @@ export const SERVER_DIRECTIVES = {
     default: 0,
     min: 0,
     max: 65535,
-    immutable: true,
     summary: 'TCP port for TLS; 0 for none',
   },
   'tls-cert-file': {
@@ -621,15 +620,13 @@ export const SERVER_DIRECTIVES = {
     kind: 'bool',
     default: false,
     immutable: true,
-    effect: 'none',
-    summary: 'log to syslog: pipe to logger, or let systemd do it',
+    summary: 'log to syslog as well',
   },
   'syslog-ident': {
     group: 'observation',
     kind: 'string',
     default: 'redis',
     immutable: true,
-    effect: 'none',
     summary: 'name in syslog',
   },
   'syslog-facility': {
@@ -638,7 +635,6 @@ export const SERVER_DIRECTIVES = {
     default: 'local0',
     names: SYSLOG_FACILITIES,
     immutable: true,
-    effect: 'none',
     summary: 'facility in syslog',
   },
   'slowlog-log-slower-than': {

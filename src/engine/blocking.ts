@@ -49,6 +49,10 @@ export interface BlockingParts {
   readonly reply: ReplyWriter;
   /** Runs the command of a client that waits; its reply is appended to the writer. */
   readonly rerun: (session: Session, request: Request, readyKey: Uint8Array) => void;
+  /** The name of a command, whatever it is renamed to. */
+  readonly commandName: (request: Request) => string;
+  /** Counts a command that waits as failed; an error is its reply, and appended to the writer. */
+  readonly fail: (request: Request, error: ErrorReply | undefined) => void;
   /** Hands bytes of the reply writer to a client of any thread, then lets its connection go on. */
   readonly resume: (client: Ref, bytes: Uint8Array, start: number, end: number) => void;
 }
@@ -136,7 +140,7 @@ export class Blocking implements BlockingService {
     const entry = database.lookup(key, 0, key.length);
     const type = this.#keys.get(wait, WAIT_TYPE);
     if (entry === 0 || database.typeOf(entry) !== type) {
-      if (type === TYPE_STREAM && isGroupRead(this.#keys.requestOf(wait))) this.#fail(wait, STREAM_GONE);
+      if (type === TYPE_STREAM && this.#isGroupRead(wait)) this.#fail(wait, STREAM_GONE);
       return;
     }
     const { reply, rerun } = this.#parts;
@@ -175,9 +179,13 @@ export class Blocking implements BlockingService {
     reply.truncate(mark);
   }
 
+  #isGroupRead(wait: Ref): boolean {
+    return this.#parts.commandName(this.#keys.requestOf(wait)) === 'xreadgroup';
+  }
+
   #fail(wait: Ref, error: ErrorReply): void {
     const mark = this.#parts.reply.position;
-    this.#parts.reply.error(error);
+    this.#parts.fail(this.#keys.requestOf(wait), error);
     this.#resume(wait, mark);
   }
 
@@ -188,28 +196,28 @@ export class Blocking implements BlockingService {
     if (how === 'error') {
       this.#fail(wait, UNBLOCKED);
     } else {
-      const { reply } = this.#parts;
-      const mark = reply.position;
-      reply.version = this.#keys.get(wait, WAIT_PROTOCOL);
-      this.#replyTimeout(this.#keys.get(wait, WAIT_TIMEOUT_REPLY));
-      this.#resume(wait, mark);
+      this.#parts.fail(this.#keys.requestOf(wait), undefined);
+      this.#endInVain(wait);
     }
     return true;
+  }
+
+  /** Ends a wait as its time limit would. */
+  #endInVain(wait: Ref): void {
+    const { reply } = this.#parts;
+    const mark = reply.position;
+    reply.version = this.#keys.get(wait, WAIT_PROTOCOL);
+    this.#replyTimeout(this.#keys.get(wait, WAIT_TIMEOUT_REPLY));
+    this.#resume(wait, mark);
   }
 
   /** The time of clients of this thread may be up: those whose it is get their reply. */
   timeOut(session: Session): void {
     const wait = this.#parts.clients.get(session.record, CLIENT_WAIT);
-    if (wait !== 0 && this.#keys.deadlineOf(wait) <= this.#parts.keyspace.now)
-      this.unblock(session.record, 'timeout');
+    if (wait !== 0 && this.#keys.deadlineOf(wait) <= this.#parts.keyspace.now) this.#endInVain(wait);
   }
 
-  /** The client is gone. */
-  forget(session: Session): void {
-    this.stopWaiting(session.record);
-  }
-
-  /** A client is about to go: it is not served any more. */
+  /** A client is about to go, or gone: it is not served any more. */
   stopWaiting(client: Ref): void {
     const { clients } = this.#parts;
     const wait = clients.get(client, CLIENT_WAIT);
@@ -224,8 +232,4 @@ export class Blocking implements BlockingService {
     else if (TIMEOUT_REPLIES[kind] === 'null-array') reply.nullArray();
     else reply.integer(0);
   }
-}
-
-function isGroupRead(request: Request): boolean {
-  return request.text(0).toLowerCase() === 'xreadgroup';
 }

@@ -13,6 +13,7 @@ export class SharedConfig implements ConfigService {
   readonly #config: Config;
   readonly #published: (version: number) => void;
   readonly #isLocal: () => boolean;
+  readonly #isLoading: () => boolean;
   readonly #rewriteFile: () => string | undefined;
   readonly #log: Log;
 
@@ -23,6 +24,7 @@ export class SharedConfig implements ConfigService {
     readonly published: (version: number) => void;
     /** True when the client that asks is on this machine. */
     readonly isLocal: () => boolean;
+    readonly isLoading: () => boolean;
     /** Writes the configuration file anew; the error's line, or undefined. */
     readonly rewriteFile: () => string | undefined;
     readonly log: Log;
@@ -31,12 +33,18 @@ export class SharedConfig implements ConfigService {
     this.#config = parts.config;
     this.#published = parts.published;
     this.#isLocal = parts.isLocal;
+    this.#isLoading = parts.isLoading;
     this.#rewriteFile = parts.rewriteFile;
     this.#log = parts.log;
+    this.#config.onApplyFailure = (name) =>
+      this.#log.warning(
+        `Failed applying new configuration. Possibly related to new ${name} setting. Restoring previous ` +
+          'settings.',
+      );
   }
 
   set(pairs: readonly (readonly [Uint8Array, Uint8Array])[]): string | undefined {
-    const error = this.#config.set(pairs, { local: this.#isLocal() });
+    const error = this.#config.set(pairs, { local: this.#isLocal(), loading: this.#isLoading() });
     if (error !== undefined) return error;
     this.#published(publishConfig(this.#allocator, this.#config));
     for (const [name] of pairs) this.#warnOfEffect(decodeText(name));
@@ -56,6 +64,8 @@ export class SharedConfig implements ConfigService {
 
   rewrite(): string | undefined {
     const error = this.#rewriteFile();
+    // Nothing was tried, and Redis says nothing.
+    if (this.#config.configFile === undefined) return error;
     if (error === undefined) this.#log.warning('CONFIG REWRITE executed with success.');
     else this.#log.warning(`CONFIG REWRITE failed: ${error.replace(/^ERR (Rewriting config file: )?/, '')}`);
     return error;

@@ -2,7 +2,7 @@
  * The configuration as all threads share it: one text in the arena, and a version that tells when it has
  * changed.
  */
-import type { Config } from '../config/config.ts';
+import { Config } from '../config/config.ts';
 import type { Allocator } from '../memory/allocator.ts';
 import { CONTROL_CONFIG_VERSION, CONTROL_ROOT_CONFIG } from '../memory/control-block.ts';
 import { byteOffset, bytesOf, getWord, setWord } from '../memory/struct.ts';
@@ -23,11 +23,19 @@ export function publishConfig(allocator: Allocator, config: Config): number {
 
 /** Takes over what another thread has published. Under the lock. */
 export function adoptConfig(allocator: Allocator, config: Config): number {
-  const { arena } = allocator;
+  config.load(publishedText(allocator));
+  return allocator.arena.control[CONTROL_CONFIG_VERSION]!;
+}
+
+/** What all threads go by while this one is about to change it. Under the lock. */
+export function publishedConfig(allocator: Allocator): Config {
+  const config = new Config();
+  config.load(publishedText(allocator));
+  return config;
+}
+
+function publishedText({ arena }: Allocator): string {
   const block = arena.control[CONTROL_ROOT_CONFIG]!;
   const start = byteOffset(block) + 4;
-  config.load(
-    Buffer.from(bytesOf(arena, block).slice(start, start + getWord(arena, block, 0))).toString('utf8'),
-  );
-  return arena.control[CONTROL_CONFIG_VERSION]!;
+  return Buffer.from(bytesOf(arena, block).slice(start, start + getWord(arena, block, 0))).toString('utf8');
 }

@@ -85,7 +85,7 @@ import type { Blocking } from './blocking.ts';
 import { ReadAhead } from './read-ahead.ts';
 import { MemoryLimit } from './memory-limit.ts';
 import type { LatencyHistograms } from './latency-histogram.ts';
-import type { Observation } from './observation.ts';
+import type { Observation, TimedPart } from './observation.ts';
 import type { Statistics } from './statistics.ts';
 import type { Tracking } from './tracking.ts';
 
@@ -459,7 +459,12 @@ export class Engine {
   }
 
   #isOutOfMemory(session: Session, command: RuntimeCommand): boolean {
-    if (this.memoryLimit.enforce() !== 'exceeded') return false;
+    const { isExceeded } = this.memoryLimit;
+    if (isExceeded) this.#endGroup();
+    const state = this.memoryLimit.enforce();
+    // What making room takes is no command's time.
+    if (isExceeded) this.#micros = this.#clock.monotonicMicros();
+    if (state !== 'exceeded') return false;
     // What MULTI queues takes memory too, whatever it is.
     if (session.has(SESSION_MULTI) && !ENDS_TRANSACTION.has(command.fullName)) return true;
     if (command.fullName === 'exec')
@@ -500,7 +505,8 @@ export class Engine {
     } else {
       this.#replyError(error);
     }
-    if (command !== undefined) this.statistics.commandRejected(command.id);
+    // A subcommand that there is not is counted for nobody.
+    if (session.lastCommandId !== NO_COMMAND) this.statistics.commandRejected(session.lastCommandId);
   }
 
   // Running -------------------------------------------------------------------------------------------------
@@ -542,9 +548,12 @@ export class Engine {
       call.request = request;
       call.command = command;
     }
-    // A command that waits counts when it is run again.
-    if ((session.flags & SESSION_BLOCKED) === 0) this.#groupCount++;
-    if (!command.isCheap || this.#groupCount >= this.#groupCommandsMax) this.#endGroup();
+    if ((session.flags & SESSION_BLOCKED) !== 0 || this.#isServing) {
+      this.#endWaiting(session, command);
+    } else {
+      this.#groupCount++;
+      if (!command.isCheap || this.#groupCount >= this.#groupCommandsMax) this.#endGroup();
+    }
     if (keyspace.changeCount !== changes || call.effects !== undefined)
       this.#afterChange(request, command, call, changes);
     if (isOutermost) {
@@ -591,23 +600,58 @@ export class Engine {
   #endGroup(): void {
     const group = this.#group;
     if (group === undefined) return;
-    const ended = this.#clock.monotonicMicros();
-    const micros = ended - this.#micros;
-    this.statistics.commandsRun(group.id, this.#groupCount, micros);
-    if (this.#times !== undefined && this.#groupCount > 0)
-      this.#times.record(group.id, this.#groupCount, (micros * 1000) / this.#groupCount);
-    if (micros >= this.#slowMicros && this.#groupCount > 0) this.#noteSlow(group, micros);
-    this.#micros = ended;
-    this.keyspace.setTime(this.#wallAtEntry + Math.floor((ended - this.#microsAtEntry) / 1000));
-    this.#group = undefined;
-    this.#groupCount = 0;
+    const count = this.#groupCount;
+    const micros = this.#measureGroup();
+    this.statistics.commandsRun(group.id, count, micros);
+    if (this.#times !== undefined && count > 0) this.#times.record(group.id, count, (micros * 1000) / count);
+    if (micros >= this.#slowMicros && count > 0) this.#noteSlow(group, micros, 'whole');
     // CLIENT PAUSE, CONFIG SET and their like count from the next command on.
     if (!group.isCheap) this.#updateGate();
   }
 
+  /** How long the group has taken, µs; there is none any more. */
+  #measureGroup(): number {
+    const ended = this.#clock.monotonicMicros();
+    const micros = ended - this.#micros;
+    this.#micros = ended;
+    this.keyspace.setTime(this.#wallAtEntry + Math.floor((ended - this.#microsAtEntry) / 1000));
+    this.#group = undefined;
+    this.#groupCount = 0;
+    return micros;
+  }
+
+  /**
+   * A command that waits counts as a call when it comes, and is over when it was served (server.c, call;
+   * blocked.c, updateStatsOnUnblock).
+   */
+  #endWaiting(session: Session, command: RuntimeCommand): void {
+    const waits = (session.flags & SESSION_BLOCKED) !== 0;
+    const micros = this.#measureGroup();
+    this.statistics.commandsRun(command.id, this.#isServing ? 0 : 1, micros);
+    if (!waits) this.#times?.record(command.id, 1, micros * 1000);
+    if (micros >= this.#slowMicros && !(waits && this.#isServing))
+      this.#noteSlow(command, micros, waits ? 'first part' : 'last part');
+    this.#updateGate();
+  }
+
+  /**
+   * A client that waits gets this error, or with `undefined` an empty reply, before its time is up: its
+   * command has failed (blocked.c, updateStatsOnUnblock; networking.c, clientCommand). So has the one that
+   * has made the error.
+   */
+  failWaiting(request: Request, error: ErrorReply | undefined): void {
+    const command = this.commands.resolve(request)!;
+    this.statistics.commandFailed(command.id);
+    this.#times?.record(command.id, 1, 0);
+    if (error === undefined) return;
+    this.#replyError(error);
+    if (this.runningClient !== 0) this.statistics.commandFailed(this.#call!.command.id);
+  }
+
   /** A command, or the last of several that were timed together, was slow. */
-  #noteSlow(command: RuntimeCommand, micros: number): void {
-    this.#observation?.noteSlow(this.#call!.session, command, this.#call!.request, micros);
+  #noteSlow(command: RuntimeCommand, micros: number, part: TimedPart): void {
+    const { session, request } = this.#call!;
+    this.#observation?.noteSlow({ session, request, command, micros, part });
   }
 
   /** What a client that waits has sent was shown when it came. */
@@ -616,14 +660,18 @@ export class Engine {
       this.#observation!.monitors.feed(session, command, request);
   }
 
-  /** Runs a command that MULTI had queued: its own errors, its own reply. */
-  runQueued(call: Call, queued: QueuedCommand): void {
+  /**
+   * Runs a command that MULTI had queued: its own errors, its own reply. False when the client may not run it
+   * any more.
+   */
+  runQueued(call: Call, queued: QueuedCommand): boolean {
     const { session } = call;
     const refusal = session.has(SESSION_RESTRICTED)
       ? this.#access!.queuedRefusal(session, queued.request, queued.command)
       : undefined;
     if (refusal === undefined) this.#run(session, queued.request, queued.command);
     else this.#replyError(refusal);
+    return refusal === undefined;
   }
 
   #fail(session: Session, command: RuntimeCommand, error: unknown): void {
@@ -744,14 +792,19 @@ export class Engine {
 
   /** Ends a session's claims on shared state: its transaction, watched keys and subscriptions. */
   endSession(session: Session): void {
-    const { pubsub, tracking } = this.#call!.services;
-    pubsub.unsubscribeAll(session.record);
-    tracking.disable(session);
-    this.#blocking?.forget(session);
-    this.#observation?.monitors.remove(session);
+    this.endClient(session.record);
     this.#call!.services.transactions.discard(session);
     if (session.watchMarker !== 0) this.keyspace.watches.freeMarker(session.watchMarker);
     session.watchMarker = 0;
+  }
+
+  /** A client of any thread gets nothing more: no messages, no elements that it has waited for. */
+  endClient(record: Ref): void {
+    const { pubsub, tracking } = this.#call!.services;
+    pubsub.unsubscribeAll(record);
+    tracking.disable({ record });
+    this.#blocking?.stopWaiting(record);
+    this.#observation?.monitors.removeClient(record);
   }
 
   /** Forgets what a session has queued and watches. */

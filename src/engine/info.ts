@@ -29,6 +29,8 @@ export interface ProcessFacts {
   readonly pid: number;
   /** 40 hexadecimal digits, random. */
   readonly runId: string;
+  /** Who watches the process: `systemd` or `no`. */
+  readonly supervisor: string;
   readonly startMillis: number;
   /** What was started, an absolute path. */
   readonly executable: string;
@@ -193,7 +195,7 @@ function serverFields({ process: facts, nowMillis, config, allocator }: InfoSour
     atomicvar_api: 'js-atomics',
     gcc_version: '0.0.0',
     process_id: facts.pid,
-    process_supervised: 'no',
+    process_supervised: facts.supervisor,
     run_id: facts.runId,
     tcp_port: facts.port,
     server_time_usec: Math.floor(nowMillis * 1000),

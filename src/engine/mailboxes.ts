@@ -36,8 +36,10 @@ export const MAIL_RETIRE = 10;
 /** The client's wait is over (blocking.ts); its reply came before. */
 export const MAIL_UNBLOCKED = 11;
 
-/** To the thread for TLS: its directives, or the files that they name, have changed. */
-export const MAIL_TLS_CHANGED = 12;
+/** To a thread that listens: where it shall do so, or how it does TLS, has changed. */
+export const MAIL_LISTEN = 12;
+/** To a thread with clients that wait for that: it was done. */
+export const MAIL_LISTENS = 13;
 
 export interface Mail {
   readonly kind: number;

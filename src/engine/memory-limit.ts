@@ -13,6 +13,7 @@ import { Eviction } from '../keyspace/eviction.ts';
 import type { EvictionPolicy } from '../keyspace/eviction.ts';
 import type { Keyspace } from '../keyspace/keyspace.ts';
 import type { Clock } from '../util/clock.ts';
+import { timed } from '../util/event-timer.ts';
 import { STATE_LOADING } from './shared-state.ts';
 import type { Statistics } from './statistics.ts';
 
@@ -81,13 +82,19 @@ export class MemoryLimit {
   }
 
   #makeRoom(): MemoryState {
+    if (this.#settings.policy === 'noeviction') return 'exceeded';
+    return timed(this.#keyspace.timer, 'eviction-cycle', () => this.#evict());
+  }
+
+  #evict(): MemoryState {
     const { policy, sampleCount } = this.#settings;
-    if (policy === 'noeviction') return 'exceeded';
     const deadline = this.#clock.monotonicMicros() + this.#microsMax;
     const isLate = (): boolean => this.#clock.monotonicMicros() > deadline;
     // First what no key refers to any more and only waits to be freed.
     const isEnough = (): boolean => this.#excessBytes <= 0 || isLate();
-    while (!isEnough() && this.#keyspace.dismantleDetached(isEnough));
+    timed(this.#keyspace.timer, 'eviction-lazyfree', () => {
+      while (!isEnough() && this.#keyspace.dismantleDetached(isEnough));
+    });
     for (let count = 1; this.#excessBytes > 0; count++) {
       if (!this.#eviction.evictOne(policy, sampleCount)) return this.#stateWithoutKeys();
       if (count % KEYS_PER_LOOK === 0 && isLate()) return 'evicting';

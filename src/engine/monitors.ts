@@ -53,14 +53,20 @@ export class Monitors implements MonitorService {
   remove(session: Session): void {
     if (!session.has(SESSION_MONITOR)) return;
     session.clear(SESSION_MONITOR);
+    this.removeClient(session.record);
+  }
+
+  /** A client of any thread, which may be none of them, is shown nothing more. */
+  removeClient(client: Ref): void {
     const { allocator } = this.#parts;
     const { arena } = allocator;
     let previous = 0;
     let node = this.#control[CONTROL_MONITORS]!;
-    while (getWord(arena, node, CLIENT) !== session.record) {
+    while (node !== 0 && getWord(arena, node, CLIENT) !== client) {
       previous = node;
       node = getWord(arena, node, NEXT);
     }
+    if (node === 0) return;
     const next = getWord(arena, node, NEXT);
     if (previous === 0) this.#control[CONTROL_MONITORS] = next;
     else setWord(arena, previous, NEXT, next);

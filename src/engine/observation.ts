@@ -18,6 +18,17 @@ export interface ObservationParts extends MonitorsParts {
   readonly commandCount: number;
 }
 
+/** What was timed of a command: of one that waits, what it did before it waited, or when it was served. */
+export type TimedPart = 'whole' | 'first part' | 'last part';
+
+export interface SlowCommand {
+  readonly session: Session;
+  readonly command: RuntimeCommand;
+  readonly request: Request;
+  readonly micros: number;
+  readonly part: TimedPart;
+}
+
 export class Observation {
   readonly histograms: LatencyHistograms;
   readonly slowLog: SlowLog;
@@ -63,13 +74,15 @@ export class Observation {
   }
 
   /** A command has run, and taken that long. */
-  noteSlow(session: Session, command: RuntimeCommand, request: Request, micros: number): void {
+  noteSlow({ session, command, request, micros, part }: SlowCommand): void {
     const { clients, clock, config } = this.#parts;
     const seconds = Math.floor(clock.wallMillis() / 1000);
     if (micros >= this.#eventMicros) {
-      const name = command.row.flags.includes('fast') ? 'fast-command' : 'command';
+      const own = command.row.flags.includes('fast') ? 'fast-command' : 'command';
+      const name = part === 'last part' ? 'command-unblocking' : own;
       this.#events.add(name, Math.floor(micros / 1000), seconds);
     }
+    if (part === 'first part') return;
     if (micros < this.#logMicros || (command.flags & FLAG_SKIP_SLOWLOG) !== 0) return;
     this.slowLog.add({
       seconds,

@@ -18,6 +18,14 @@ export const STATE_WRITES_REFUSED = CONTROL_ENGINE + 5;
 /** The server ends: the exit code + 1. No command is run any more. */
 export const STATE_STOPPING = CONTROL_ENGINE + 6;
 
+/**
+ * Listening sockets (servers/listen-requests.ts). How many changes of them were asked for; and by kind of
+ * socket, up to which of those they follow (atomic), and the port that they have, 0 = none.
+ */
+export const STATE_LISTEN_REQUESTS = CONTROL_ENGINE + 7;
+export const STATE_LISTEN_FOLLOWED = CONTROL_ENGINE + 8;
+export const STATE_LISTEN_PORTS = CONTROL_ENGINE + 10;
+
 export const PAUSE_NONE = 0;
 export const PAUSE_WRITE = 1;
 export const PAUSE_ALL = 2;
@@ -31,6 +39,8 @@ export const STATE_NEXT_CLIENT_ID = DOUBLES + 1;
 export const STATE_NEXT_CRON = DOUBLES + 2;
 /** Used bytes when the server had started, before any data. */
 export const STATE_STARTUP_BYTES = DOUBLES + 3;
+/** While there is a limit, what all clients together count for (client-eviction.ts). */
+export const STATE_CLIENT_BYTES = DOUBLES + 4;
 
 /** By thread: its event descriptor, and the word that is notified when it has mail (atomic). */
 export const STATE_THREAD_EVENTS = CONTROL_ENGINE + 64;

@@ -21,17 +21,21 @@ import type { Keyspace } from '../keyspace/keyspace.ts';
 
 export interface TransactionsParts {
   readonly keyspace: Keyspace;
-  /** Runs one queued command: its own statistics, its own errors; appends its reply. */
-  readonly runQueued: (call: Call, queued: QueuedCommand) => void;
+  /** Runs one queued command: its own statistics, its own errors; appends its reply. False: it is refused. */
+  readonly runQueued: (call: Call, queued: QueuedCommand) => boolean;
+  /** Counts a command as failed. */
+  readonly failed: (commandId: number) => void;
 }
 
 export class Transactions implements TransactionService {
   readonly #keyspace: Keyspace;
   readonly #runQueued: TransactionsParts['runQueued'];
+  readonly #failed: TransactionsParts['failed'];
 
   constructor(parts: TransactionsParts) {
     this.#keyspace = parts.keyspace;
     this.#runQueued = parts.runQueued;
+    this.#failed = parts.failed;
   }
 
   exec(call: Call): void {
@@ -49,7 +53,11 @@ export class Transactions implements TransactionService {
     // The watch has done its work; from here on it would only cost each of the queued writes.
     this.unwatch(session);
     reply.array(session.queue.length);
-    for (const queued of session.queue) this.#runQueued(call, queued);
+    const { id } = call.command;
+    let isLastRun = true;
+    for (const queued of session.queue) isLastRun = this.#runQueued(call, queued);
+    // An error that comes after all commands that were run is EXEC's own (server.c, incrCommandStatsOnError).
+    if (!isLastRun) this.#failed(id);
     this.discard(session);
   }
 

@@ -319,14 +319,20 @@ export class Database {
   expire(entry: Ref): void {
     const key = this.keyOf(entry);
     const expiry = this.expiryOf(entry);
+    const { timer } = this.#keyspace;
+    const started = timer.start();
     this.delete(entry, this.#keyspace.lazy.expire);
+    timer.record('expire-del', timer.elapsed(started));
     this.#keyspace.expired(this, key, expiry);
   }
 
   /** Deletes a key to make room, and tells everybody. */
   evict(entry: Ref): void {
     const key = this.keyOf(entry);
+    const { timer } = this.#keyspace;
+    const started = timer.start();
     this.delete(entry, this.#keyspace.lazy.eviction);
+    timer.record('eviction-del', timer.elapsed(started));
     this.#keyspace.evicted(this, key);
   }
 

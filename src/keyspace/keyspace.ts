@@ -24,6 +24,7 @@ import {
 } from '../memory/control-block.ts';
 import { addDouble, clearWords, getDouble, getWord, setDouble, setWord } from '../memory/struct.ts';
 import { halfSipHash } from '../util/half-siphash.ts';
+import { NO_TIMER, type EventTimer } from '../util/event-timer.ts';
 import type { RandomSource } from '../util/random.ts';
 import { AccessClock } from './access-clock.ts';
 import { DATABASE_WORDS, Database } from './database.ts';
@@ -147,6 +148,8 @@ export class Keyspace {
   readonly hashKey1: number;
   readonly #header: Ref;
   observer: KeyspaceObserver | undefined;
+  /** Times what may hold commands up: dead keys that are removed, keys that make room. */
+  timer: EventTimer = NO_TIMER;
   tracker: KeyTracker | undefined;
   /**
    * Changes, hits and misses since the lock was taken: small integers, for doubles in shared memory cost

@@ -7,6 +7,8 @@ import { Compaction } from '../keyspace/compaction.ts';
 import { activeExpireCycle } from '../keyspace/expiry-cycle.ts';
 import { STATE_ACTIVE_EXPIRE_OFF, STATE_NEXT_CRON } from '../engine/shared-state.ts';
 import type { ReleasePages } from '../memory/allocator.ts';
+import { timed } from '../util/event-timer.ts';
+import { StateLog } from './state-log.ts';
 import type { ThreadParts } from './thread-parts.ts';
 
 /** What one duty may take of one round. */
@@ -27,12 +29,14 @@ export class Duties {
   readonly #parts: ThreadParts;
   readonly #releasePages: ReleasePages;
   readonly #compaction: Compaction;
+  readonly #stateLog: StateLog;
   #nextSample = 0;
 
   constructor(parts: ThreadParts, releasePages: ReleasePages) {
     this.#parts = parts;
     this.#releasePages = releasePages;
     this.#compaction = new Compaction(parts.keyspace);
+    this.#stateLog = new StateLog(parts);
   }
 
   isDue(): boolean {
@@ -56,6 +60,8 @@ export class Duties {
       statistics.sample(now);
       this.#nextSample = now + 100;
     }
+
+    this.#stateLog.tick(now);
 
     // What is being loaded is left alone.
     const hasMore = !engine.isLoading && this.#tidy();
@@ -83,10 +89,12 @@ export class Duties {
   }
 
   #expire(): boolean {
-    const { keyspace, allocator, clock, config } = this.#parts;
+    const { keyspace, allocator, clock, config, timer } = this.#parts;
     if (allocator.arena.control[STATE_ACTIVE_EXPIRE_OFF] !== 0 || !keyspace.mayDeleteExpired) return false;
     const effort = config.values['active-expire-effort'];
-    return activeExpireCycle(keyspace, { budgetMicros: SLICE_MICROS_MAX, clock, effort });
+    return timed(timer, 'expire-cycle', () =>
+      activeExpireCycle(keyspace, { budgetMicros: SLICE_MICROS_MAX, clock, effort }),
+    );
   }
 
   /** Goes on making room, where commands have left off or the limit was lowered. */
@@ -106,7 +114,11 @@ export class Duties {
   }
 
   #compact(): boolean {
-    return this.#compaction.startIfWorthwhile() && this.#compaction.step(this.#slice());
+    return timed(
+      this.#parts.timer,
+      'active-defrag-cycle',
+      () => this.#compaction.startIfWorthwhile() && this.#compaction.step(this.#slice()),
+    );
   }
 
   #release(): boolean {

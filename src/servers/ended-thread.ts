@@ -9,7 +9,7 @@ import type { ThreadParts } from './thread-parts.ts';
  * own, and those of connections.
  */
 export function clearEndedThread(parts: ThreadParts, thread: number): number[] {
-  const { mutex, mailboxes, clientTable, keyspace } = parts;
+  const { mutex, mailboxes, clientTable, keyspace, engine } = parts;
   return mutex.hold(() => {
     keyspace.enter(parts.clock.wallMillis());
     const unclosed = mailboxes.takeDescriptors(thread);
@@ -22,6 +22,7 @@ export function clearEndedThread(parts: ThreadParts, thread: number): number[] {
       if (clientTable.get(record, CLIENT_THREAD) === thread) records.push(record);
     });
     for (const record of records) {
+      engine.endClient(record);
       const marker = clientTable.get(record, CLIENT_WATCH_MARKER);
       if (marker !== 0) keyspace.watches.freeMarker(marker);
       unclosed.push(clientTable.get(record, CLIENT_DESCRIPTOR));

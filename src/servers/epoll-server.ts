@@ -28,6 +28,8 @@ import type { EventBuffer, Libc, NativeBuffer, SocketAddress } from '../system/l
 import { RequestParser } from '../protocol/request-parser.ts';
 import { formatAddress, isLoopback, listenAddresses } from './bind-addresses.ts';
 import type { ListenAddress } from './bind-addresses.ts';
+import { changeListeners } from './listeners.ts';
+import type { Listener } from './listeners.ts';
 import { SpareBuffers } from './spare-buffers.ts';
 import { removeStaleSocket } from './stale-socket.ts';
 import { systemErrorName } from './system-errors.ts';
@@ -54,9 +56,8 @@ const ACCEPTS_PER_WAKE_UP = 1000;
 /** epoll_wait returns after this long in any case. */
 const SLEEP_MILLIS_MAX = 1000;
 
-interface Listener {
+interface EpollListener extends Listener {
   readonly descriptor: number;
-  readonly address: SocketAddress;
 }
 
 export class EpollServer implements Transport {
@@ -70,7 +71,7 @@ export class EpollServer implements Transport {
   #readEnd = 0;
   readonly #connections: (Connection | undefined)[] = [];
   readonly #spares = new SpareBuffers();
-  #listeners: Listener[] = [];
+  #listeners: readonly EpollListener[] = [];
   /** Where the writer's buffer is, looked up again when it was replaced. */
   #outputBuffer: Buffer | undefined;
   #outputAddress = 0;
@@ -103,14 +104,23 @@ export class EpollServer implements Transport {
 
   // Listening -----------------------------------------------------------------------------------------------
 
-  /**
-   * Opens the listening sockets: undefined, or the line for the log. `port` 0 in `ports` takes a free one.
-   */
+  /** Opens the listening sockets: undefined, or the line for the log. `port` 0 takes a free one. */
   listen(port: number): string | undefined {
-    const opened = this.#openAll(port);
-    if (typeof opened === 'string') return opened;
-    this.#listeners = opened;
-    return undefined;
+    const steps = changeListeners<EpollListener>({
+      present: this.#listeners,
+      wanted: listenAddresses(this.#parts.config, port),
+      kind: 'TCP',
+      log: this.#parts.log,
+      close: (listener) => {
+        // Who has connected by now is not turned away.
+        this.#accept(listener);
+        this.#closeListener(listener);
+      },
+    });
+    let step = steps.next();
+    while (step.done !== true) step = steps.next(this.#open(step.value));
+    this.#listeners = step.value.listeners;
+    return step.value.failure;
   }
 
   /** The TCP port in use, 0 without one. */
@@ -119,77 +129,34 @@ export class EpollServer implements Transport {
     return 0;
   }
 
-  rebind(): string | undefined {
-    if (this.#listeners.length === 0) return 'threads that serve clients cannot change the addresses';
-    const old = this.#listeners;
-    this.#close(old.filter(({ address }) => address.family !== AF_UNIX));
-    const unix = old.filter(({ address }) => address.family === AF_UNIX);
-    const { port } = this.#parts.config.values;
-    const opened = this.#openAll(port, false);
-    if (typeof opened === 'string') {
-      this.#listeners = unix;
-      return 'Unable to listen on this port. Check server logs.';
-    }
-    this.#listeners = [...opened, ...unix];
-    return undefined;
+  relisten(): string | undefined {
+    return this.listen(this.#parts.config.values.port);
   }
 
-  #openAll(port: number, withUnixSocket = true): Listener[] | string {
-    const listeners: Listener[] = [];
-    let chosen = port;
-    for (const wanted of listenAddresses(this.#parts.config, port)) {
-      const { address } = wanted;
-      if (address.family === AF_UNIX && !withUnixSocket) continue;
-      const opened = this.#open(
-        address.family === AF_UNIX ? wanted : { ...wanted, address: { ...address, port: chosen } },
-      );
-      if (opened === undefined) continue;
-      if (typeof opened === 'string') {
-        this.#close(listeners);
-        return opened;
-      }
-      if (opened.address.family !== AF_UNIX) chosen = opened.address.port;
-      listeners.push(opened);
-    }
-    return listeners;
-  }
-
-  #open(wanted: ListenAddress): Listener | string | undefined {
+  #open({ address }: ListenAddress): EpollListener | number {
     const { values } = this.#parts.config;
-    const { address } = wanted;
     if (address.family === AF_UNIX) removeStaleSocket(address.path);
     const descriptor = this.#libc.listen(address, values['tcp-backlog']);
-    if (descriptor < 0) {
-      const reason = systemErrorName(-descriptor);
-      if (address.family === AF_UNIX) return `Opening Unix socket: bind: ${reason}`;
-      this.#parts.log.warning(
-        'Warning: Could not create server TCP listening socket ' +
-          `${wanted.text}:${address.port}: bind: ${reason}`,
-      );
-      return wanted.isOptional ? undefined : `Failed listening on port ${address.port} (TCP), aborting.`;
-    }
+    if (descriptor < 0) return descriptor;
     if (address.family === AF_UNIX && values.unixsocketperm !== 0)
       chmodSync(address.path, values.unixsocketperm);
     this.#libc.watch(this.#epoll, descriptor, EPOLLIN);
-    return {
-      descriptor,
-      address: address.family === AF_UNIX ? address : this.#libc.localAddress(descriptor),
-    };
+    if (address.family === AF_UNIX) return { descriptor, address };
+    const { port } = this.#libc.localAddress(descriptor) as Exclude<SocketAddress, { path: string }>;
+    return { descriptor, address: { ...address, port } };
   }
 
-  #close(listeners: readonly Listener[]): void {
-    for (const { descriptor, address } of listeners) {
-      this.#libc.close(descriptor);
-      if (address.family === AF_UNIX) removeStaleSocket(address.path);
-    }
+  #closeListener({ descriptor, address }: EpollListener): void {
+    this.#libc.close(descriptor);
+    if (address.family === AF_UNIX) removeStaleSocket(address.path);
   }
 
   stopListening(): void {
-    this.#close(this.#listeners);
+    for (const listener of this.#listeners) this.#closeListener(listener);
     this.#listeners = [];
   }
 
-  #accept(listener: Listener): void {
+  #accept(listener: EpollListener): void {
     for (let i = 0; i < ACCEPTS_PER_WAKE_UP; i++) {
       const descriptor = this.#libc.accept(listener.descriptor);
       if (descriptor === -EAGAIN) return;
@@ -312,14 +279,14 @@ export class EpollServer implements Transport {
   #receive(connection: Connection): void {
     const { input } = connection;
     const isOwned = connection.ownedBytes > 0;
-    if (isOwned && !this.#makeRoom(connection)) return;
+    if (isOwned) this.#makeRoom(connection);
     if (!isOwned && READ_BUFFER_BYTES - this.#readEnd < READ_BYTES_MIN) this.#endWakeUp();
     const address = isOwned ? connection.inputAddress + input.end : this.#read.address + this.#readEnd;
     const room = isOwned ? connection.ownedBytes - input.end : READ_BUFFER_BYTES - this.#readEnd;
     const received = this.#libc.receive(connection.descriptor, address, Math.min(room, READ_BYTES_MAX));
     if (received <= 0) {
       if (received === -EAGAIN || received === -EINTR) return;
-      this.#core.close(connection);
+      this.#core.lost(connection, received === 0 ? undefined : systemErrorName(-received));
       return;
     }
     if (!isOwned) {
@@ -329,7 +296,8 @@ export class EpollServer implements Transport {
       this.#readEnd += received;
     }
     input.end += received;
-    this.#runInput(connection, received);
+    if (!isOwned || this.#core.acceptsInput(connection)) this.#runInput(connection, received);
+    else this.#giveBackOwn(connection);
   }
 
   #runInput(connection: Connection, byteCount: number): void {
@@ -352,21 +320,16 @@ export class EpollServer implements Transport {
       return;
     }
     if (connection.ownedBytes === 0) this.#reallocate(connection, rest);
+    this.#core.noteInput(connection);
   }
 
-  /** Makes room behind the received bytes; false when the client has exceeded its limit and is gone. */
-  #makeRoom(connection: Connection): boolean {
+  /** Makes room behind the received bytes. */
+  #makeRoom(connection: Connection): void {
     const { input } = connection;
-    const rest = input.end - input.start;
-    if (rest > this.#parts.config.values['client-query-buffer-limit']) {
-      this.#core.cutForInput(connection);
-      return false;
-    }
     const wanted = Math.min(RequestParser.expectedBytes(input), ANNOUNCED_BYTES_MAX);
     const room = connection.ownedBytes - input.end;
-    if (room > 0 && room >= Math.min(wanted, READ_BYTES_MAX)) return true;
-    this.#reallocate(connection, rest);
-    return true;
+    if (room > 0 && room >= Math.min(wanted, READ_BYTES_MAX)) return;
+    this.#reallocate(connection, input.end - input.start);
   }
 
   #reallocate(connection: Connection, rest: number): void {

@@ -7,9 +7,9 @@
  *                   └──MAIL_THREAD_READY, MAIL_CLIENT_GONE, MAIL_THREAD_ENDED────┘
  */
 import { MAIL_ADOPT, MAIL_RETIRE } from '../engine/mailboxes.ts';
-import { STATE_THREAD_COUNT, THREADS_MAX } from '../engine/shared-state.ts';
+import { THREADS_MAX } from '../engine/shared-state.ts';
 import { clearEndedThread } from './ended-thread.ts';
-import { FIRST_CLIENT_THREAD, fixedThreadCount } from './shared-parts.ts';
+import { FIRST_CLIENT_THREAD } from './shared-parts.ts';
 import { ThreadPool } from './thread-pool.ts';
 import type { ThreadParts } from './thread-parts.ts';
 
@@ -23,6 +23,8 @@ export interface KeeperParts<Client> {
   readonly handOver: (thread: number, client: Client) => void;
   /** Sends a last line and closes. */
   readonly refuse: (client: Client, line: string) => void;
+  /** So many threads may end, at most (thread-limit.ts). */
+  readonly retiredMax: number;
   /** Closes a descriptor that a thread which has died left open: a connection's, or one of its own. */
   readonly abandon: (descriptor: number) => void;
 }
@@ -32,7 +34,7 @@ export class Keeper<Client> {
   readonly #abandon: (descriptor: number) => void;
   readonly pool: ThreadPool<Client>;
 
-  constructor({ parts, startThread, handOver, refuse, abandon }: KeeperParts<Client>) {
+  constructor({ parts, startThread, handOver, refuse, retiredMax, abandon }: KeeperParts<Client>) {
     this.#parts = parts;
     this.#abandon = abandon;
     const { values } = parts.config;
@@ -40,13 +42,11 @@ export class Keeper<Client> {
       {
         fixedCount: values.threads,
         threadsMax: Math.min(values['max-threads'], THREADS_MAX - FIRST_CLIENT_THREAD),
+        retiredMax,
         firstNumber: FIRST_CLIENT_THREAD,
       },
       {
-        start: (thread) => {
-          startThread(thread);
-          this.#countThreads();
-        },
+        start: startThread,
         handOver,
         refuse: (client) => {
           parts.mutex.hold(() => parts.statistics.add('connectionsRejected', 1));
@@ -67,7 +67,6 @@ export class Keeper<Client> {
   threadEnded(thread: number): void {
     for (const descriptor of clearEndedThread(this.#parts, thread)) this.#abandon(descriptor);
     this.pool.ended(thread);
-    this.#countThreads();
   }
 
   /** Asks all threads to end. */
@@ -79,11 +78,5 @@ export class Keeper<Client> {
     const { mutex, mailboxes } = this.#parts;
     mutex.hold(() => mailboxes.post(thread, { kind, clientId: 0, value }));
     this.#parts.wake(thread);
-  }
-
-  /** For INFO. */
-  #countThreads(): void {
-    const { allocator, config } = this.#parts;
-    allocator.arena.control[STATE_THREAD_COUNT] = fixedThreadCount(config) + this.pool.counts.started;
   }
 }

@@ -17,13 +17,16 @@ import type { Connection } from './connection.ts';
 import type { ServingCore, Transport } from './serving-core.ts';
 import { closeSocket } from './relayed-socket.ts';
 import type { ClientSocket, RelayedSocket } from './relayed-socket.ts';
+import { changeListeners } from './listeners.ts';
+import type { Listener } from './listeners.ts';
 import { removeStaleSocket } from './stale-socket.ts';
-import { systemErrorName } from './system-errors.ts';
 import type { ThreadParts } from './thread-parts.ts';
 
 /** Handed to a socket at once; what is beyond stays with the core, where the output limits count it. */
 const WRITE_BYTES_MAX = 256 * 1024;
 const OWN_BUFFER_BYTES_MIN = 1024;
+/** So many turns of the loop are left to those who connect, before an address is given up. */
+const ACCEPT_TURNS_MAX = 1000;
 const ANNOUNCED_BYTES_MAX = 1024 * 1024;
 
 /** What the transport keeps of a connection. */
@@ -33,6 +36,10 @@ interface Handle {
   readonly close: () => void;
   /** Called after each write: one function for all writes, which Node's streams handle cheaply. */
   readonly written: () => void;
+}
+
+interface NodeListener extends Listener {
+  readonly server: Server;
 }
 
 /** Who is at the other end of a connection. */
@@ -51,7 +58,9 @@ export interface AcceptedSocket {
 
 export class NodeServer implements Transport {
   readonly #parts: ThreadParts;
-  #servers: Server[] = [];
+  #listeners: readonly NodeListener[] = [];
+  #lastChange: Promise<unknown> = Promise.resolve();
+  #acceptedCount = 0;
   #core!: ServingCore;
   #isFlushScheduled = false;
   #timer: NodeJS.Timeout | undefined;
@@ -64,7 +73,6 @@ export class NodeServer implements Transport {
   #dispatch: ((accepted: AcceptedSocket) => void) | undefined;
   /** In the thread for TLS: what makes a connection one that can be served. */
   #secure: ((socket: Socket) => void) | undefined;
-  port = 0;
 
   constructor(parts: ThreadParts) {
     this.#parts = parts;
@@ -88,86 +96,85 @@ export class NodeServer implements Transport {
 
   // Listening -----------------------------------------------------------------------------------------------
 
-  /** Opens the listening sockets: undefined, or the line for the log. */
-  listen(port: number): Promise<string | undefined> {
-    return this.#listenOnAll(listenAddresses(this.#parts.config, port), port);
+  /** Opens the listening sockets: undefined, or the line for the log. `port` 0 takes a free one. */
+  async listen(port: number): Promise<string | undefined> {
+    const { config, log } = this.#parts;
+    const isForTls = this.#secure !== undefined;
+    const steps = changeListeners<NodeListener>({
+      present: this.#listeners,
+      wanted: isForTls ? tlsAddresses(config) : listenAddresses(config, port),
+      kind: isForTls ? 'TLS' : 'TCP',
+      log,
+      close: closeListener,
+    });
+    let step = steps.next();
+    while (step.done !== true) step = steps.next(await this.#listenOn(step.value));
+    this.#listeners = step.value.listeners;
+    if (this.#hasFinished) this.stopListening();
+    return step.value.failure;
   }
 
-  /** As `listen`, on the port for TLS. */
-  listenForTls(): Promise<string | undefined> {
-    const { config } = this.#parts;
-    return this.#listenOnAll(tlsAddresses(config), config.values['tls-port'], 'TLS');
+  /** The TCP port in use, 0 without one. */
+  get port(): number {
+    for (const { address } of this.#listeners) if (address.family !== AF_UNIX) return address.port;
+    return 0;
   }
 
-  async #listenOnAll(
-    addresses: readonly ListenAddress[],
-    port: number,
-    kind = 'TCP',
-  ): Promise<string | undefined> {
-    let chosen = port;
-    for (const wanted of addresses) {
-      const failure = await this.#listenOn(wanted, chosen, kind);
-      if (failure !== undefined) {
-        if (wanted.isOptional) continue;
-        this.stopListening();
-        return failure;
-      }
-      if (wanted.address.family !== AF_UNIX) {
-        chosen = (this.#servers.at(-1)!.address() as AddressInfo).port;
-        this.port = chosen;
-      }
+  /** One change after the other. */
+  relisten(): Promise<string | undefined> {
+    const change = this.#lastChange
+      .then(() => this.#acceptWaiting())
+      .then(() => this.listen(this.#parts.config.values.port));
+    this.#lastChange = change;
+    return change;
+  }
+
+  /** Who has connected by now is not turned away; Node may accept one in each turn of its loop. */
+  async #acceptWaiting(): Promise<void> {
+    for (let turn = 0; turn < ACCEPT_TURNS_MAX; turn++) {
+      const before = this.#acceptedCount;
+      await new Promise<void>((resolve) => setImmediate(resolve));
+      if (turn > 0 && this.#acceptedCount === before) return;
     }
-    return undefined;
   }
 
-  #listenOn(wanted: ListenAddress, port: number, kind: string): Promise<string | undefined> {
+  #listenOn({ address }: ListenAddress): Promise<NodeListener | number> {
     const { values } = this.#parts.config;
-    const { address } = wanted;
     const backlog = values['tcp-backlog'];
     const server = createServer({ allowHalfOpen: true, noDelay: true }, (socket) =>
       this.#accept(socket, address.family),
     );
     return new Promise((resolve) => {
-      server.once('error', (error: NodeJS.ErrnoException) => {
-        const reason = systemErrorName(-(error.errno ?? 0));
-        if (address.family === AF_UNIX) {
-          resolve(`Opening Unix socket: bind: ${reason}`);
-          return;
-        }
-        this.#parts.log.warning(
-          `Warning: Could not create server TCP listening socket ${wanted.text}:${port}: bind: ${reason}`,
-        );
-        resolve(`Failed listening on port ${port} (${kind}), aborting.`);
-      });
+      server.once('error', (error: NodeJS.ErrnoException) => resolve(error.errno ?? -1));
       const onListening = (): void => {
-        this.#servers.push(server);
         server.removeAllListeners('error');
         server.on('error', (error) =>
           this.#parts.log.warning(`Accepting client connection: ${error.message}`),
         );
-        if (address.family === AF_UNIX && values.unixsocketperm !== 0)
-          chmodSync(address.path, values.unixsocketperm);
-        resolve(undefined);
+        if (address.family === AF_UNIX) {
+          if (values.unixsocketperm !== 0) chmodSync(address.path, values.unixsocketperm);
+          resolve({ server, address });
+        } else {
+          const { port } = server.address() as AddressInfo;
+          resolve({ server, address: { ...address, port } });
+        }
       };
       if (address.family === AF_UNIX) {
         removeStaleSocket(address.path);
         server.listen({ path: address.path, backlog }, onListening);
       } else {
-        server.listen({ host: address.host, port, backlog, ipv6Only: true }, onListening);
+        server.listen({ host: address.host, port: address.port, backlog, ipv6Only: true }, onListening);
       }
     });
   }
 
-  rebind(): string | undefined {
-    return 'the portable transport (--io=node) cannot change its addresses while it runs';
-  }
-
   stopListening(): void {
-    for (const server of this.#servers) server.close();
-    this.#servers = [];
+    for (const listener of this.#listeners) closeListener(listener);
+    this.#listeners = [];
   }
 
   #accept(socket: Socket, family: number): void {
+    this.#acceptedCount++;
     const isUnixSocket = family === AF_UNIX;
     const keepAliveSeconds = this.#parts.config.values['tcp-keepalive'];
     if (!isUnixSocket && keepAliveSeconds > 0) socket.setKeepAlive(true, keepAliveSeconds * 1000);
@@ -230,13 +237,10 @@ export class NodeServer implements Transport {
       input.start = 0;
       input.end = chunk.length;
     } else {
-      if (input.end - input.start > this.#parts.config.values['client-query-buffer-limit']) {
-        this.#core.cutForInput(connection);
-        return;
-      }
       if (connection.ownedBytes - input.end < chunk.length) this.#reallocate(connection, chunk.length);
       chunk.copy(input.buffer, input.end);
       input.end += chunk.length;
+      if (!this.#core.acceptsInput(connection)) return;
     }
     this.#runInput(connection, chunk.length);
     this.#scheduleFlush();
@@ -249,8 +253,9 @@ export class NodeServer implements Transport {
       connection.ownedBytes = 0;
       input.start = 0;
       input.end = 0;
-    } else if (connection.ownedBytes === 0) {
-      this.#reallocate(connection, 0);
+    } else {
+      if (connection.ownedBytes === 0) this.#reallocate(connection, 0);
+      this.#core.noteInput(connection);
     }
   }
 
@@ -323,7 +328,7 @@ export class NodeServer implements Transport {
     if (this.#ended.length === 0) return;
     const ended = this.#ended;
     this.#ended = [];
-    for (const connection of ended) this.#core.close(connection);
+    for (const connection of ended) this.#core.lost(connection);
   }
 
   #wakeIn(millis: number): void {
@@ -387,6 +392,11 @@ function peerOf(socket: Socket): NodePeer {
     isLoopback: isLoopback(remoteAddress),
     isUnixSocket: false,
   };
+}
+
+/** Connections that were accepted stay. */
+function closeListener({ server }: NodeListener): void {
+  server.close();
 }
 
 /** Closes a connection with a last line. */

@@ -85,7 +85,7 @@ class PersistenceThread {
   }
 
   #runJob(job: SnapshotJob): void {
-    const { log, mutex, persistenceState: state, mailboxes } = this.#parts;
+    const { log, mutex, persistenceState: state, mailboxes, timer } = this.#parts;
     this.#nextProgress = performance.now() + PROGRESS_INTERVAL_MILLIS;
     const walk = (sink: SnapshotSink) => this.#walk(job, sink);
     // Whoever has ended the job, under the lock, may have put a younger file in that place.
@@ -93,7 +93,7 @@ class PersistenceThread {
       mutex.hold(() => {
         if (state.abortion === ABORT_NONE) replace();
       });
-    const outcome: JobOutcome = runSnapshotJob(job, { disk: nodeDisk, log, walk, decide });
+    const outcome: JobOutcome = runSnapshotJob(job, { disk: nodeDisk, log, walk, decide, timer });
     mutex.hold(() => {
       this.#keyspace.enter(systemClock.wallMillis());
       state.finishJob(JSON.stringify(outcome));

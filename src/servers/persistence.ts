@@ -38,6 +38,7 @@ import { walkNow } from '../persistence/snapshot-now.ts';
 import { beginSnapshot, snapshotFacts } from '../persistence/snapshot-walk.ts';
 import type { ErrorReply } from '../protocol/error-reply.ts';
 import { PERSISTENCE_THREAD, SERVING_THREAD } from './shared-parts.ts';
+import { supervisionOf } from './supervision.ts';
 import type { ThreadParts } from './thread-parts.ts';
 
 /** After a failed save the save points wait this long (server.h, CONFIG_BGSAVE_RETRY_DELAY). */
@@ -116,6 +117,8 @@ export class Persistence implements PersistenceService {
         },
         log: parts.log,
         clock: parts.clock,
+        timer: parts.timer,
+        isJobRunning: () => state.jobKind !== 'none',
         stopAtOnce,
       },
       values.appendfsync,
@@ -169,7 +172,8 @@ export class Persistence implements PersistenceService {
     return undefined;
   }
 
-  #newRecovery(isAppendOnly: boolean, replacesKeys = false): Recovery {
+  /** @param replacesKeys given when the data is read once more, while the server runs */
+  #newRecovery(isAppendOnly: boolean, replacesKeys?: boolean): Recovery {
     const { engine, keyspace, log, clock } = this.#parts;
     const values = this.#values;
     return new Recovery({
@@ -179,7 +183,8 @@ export class Persistence implements PersistenceService {
       isAppendOnly,
       loadsTruncated: values['aof-load-truncated'],
       isVerifyingChecksum: values.rdbchecksum,
-      replacesKeys,
+      replacesKeys: replacesKeys ?? false,
+      isReload: replacesKeys !== undefined,
       keyspace,
       run: (databaseIndex, request) => engine.replay(databaseIndex, request),
       log,
@@ -756,7 +761,10 @@ export class Persistence implements PersistenceService {
    * forced. Under the lock.
    */
   prepareStop(saves: boolean | undefined, isForced: boolean): boolean {
-    const { log } = this.#parts;
+    const { log, process: facts } = this.#parts;
+    log.warning('User requested shutdown...');
+    const supervision = supervisionOf(facts.supervisor, (problem) => log.warning(problem));
+    supervision.tell('STOPPING=1\n');
     if (this.runningJob !== undefined) {
       const file = this.runningJob === 'save' ? 'a snapshot' : 'an AOF rewrite';
       log.warning(`There is a job writing ${file}. Ending it!`);
@@ -773,7 +781,8 @@ export class Persistence implements PersistenceService {
     if (wantsSave) {
       log.notice('Saving the final snapshot before exiting.');
       if (!this.save()) {
-        log.warning("Error trying to save the DB, can't exit.");
+        log.warning(`Error trying to save the DB${isForced ? '. Exit anyway.' : ", can't exit."}`);
+        if (!isForced) supervision.tell("STATUS=Error trying to save the DB, can't exit.\n");
         isOk = false;
       }
     }

@@ -17,7 +17,9 @@ import { ErrorReply } from '../protocol/error-reply.ts';
 import { NODE_REWRITE_FILES } from '../config/rewrite-files.ts';
 import { rewriteConfigFile } from '../config/rewrite.ts';
 import { Blocking } from '../engine/blocking.ts';
-import { Clients, clientBytes } from '../engine/clients.ts';
+import { clientBytes } from '../engine/client-memory.ts';
+import { CLIENT_ENDING } from '../engine/client-table.ts';
+import { Clients } from '../engine/clients.ts';
 import { SharedConfig } from '../engine/config-service.ts';
 import { buildInfo } from '../engine/info.ts';
 import { Observation } from '../engine/observation.ts';
@@ -28,9 +30,12 @@ import { Topics } from '../engine/topics.ts';
 import { Tracking } from '../engine/tracking.ts';
 import { Transactions } from '../engine/transactions.ts';
 import type { ReleasePages } from '../memory/allocator.ts';
-import type { ServingCore, Transport } from './serving-core.ts';
+import type { Libc } from '../system/libc.ts';
+import type { Ref } from '../memory/arena.ts';
+import type { ServingCore } from './serving-core.ts';
 import type { ThreadParts } from './thread-parts.ts';
-import { tlsHooks } from './tls-hooks.ts';
+import { ListenRequests } from './listen-requests.ts';
+import type { ListenOwner } from './listen-owner.ts';
 import { isLoopback } from './bind-addresses.ts';
 
 const sleepCell = new Int32Array(new SharedArrayBuffer(4));
@@ -40,22 +45,24 @@ const SHUTDOWN_FAILED = new ErrorReply('ERR Errors trying to SHUTDOWN. Check log
 export interface ServiceParts {
   readonly parts: ThreadParts;
   readonly core: ServingCore;
-  readonly transport: Transport;
   readonly releasePages: ReleasePages;
-  /** `epoll` or `node`. */
-  readonly io: string;
-  readonly port: number;
+  /** Undefined with the portable transport. */
+  readonly libc: Libc | undefined;
+  /** What the thread listens with, if it does. */
+  readonly owner?: ListenOwner | undefined;
 }
 
 /** Makes the services of a thread, gives them to its engine, and returns them. */
 export function connectServices(wiring: ServiceParts): Services {
-  const { parts, core, transport } = wiring;
+  const { parts, core, libc, owner } = wiring;
   const { engine, keyspace, allocator, config } = parts;
   const blocking = new Blocking({
     keyspace,
     clients: parts.clientTable,
     reply: parts.reply,
     rerun: (session, request, readyKey) => engine.rerun(session, request, readyKey),
+    commandName: (request) => engine.commands.resolve(request)!.fullName,
+    fail: (request, error) => engine.failWaiting(request, error),
     resume: (client, bytes, start, end) => core.resumeClient(client, bytes, start, end),
   });
   const topics = new Topics(allocator, keyspace.hashKey0, keyspace.hashKey1);
@@ -79,34 +86,44 @@ export function connectServices(wiring: ServiceParts): Services {
     clock: parts.clock,
     commandCount: engine.commands.all.length,
   });
+  const clients = new Clients({
+    table: parts.clientTable,
+    watches: keyspace.watches,
+    arena: allocator.arena,
+    commands: engine.commands,
+    blocking,
+    pubsub,
+    tracking,
+    link: {
+      publishSessions: () => core.publishSessions(),
+      post: (thread, kind, clientId) => core.post(thread, kind, clientId),
+      end: (record) => core.endClient(record),
+    },
+    now: () => keyspace.now,
+  });
+  const describeClient = (record: Ref): string => clients.line(record);
+  parts.clientEviction.connect({
+    publishSessions: () => core.publishSessions(),
+    describe: describeClient,
+    end: (record) => clients.end(record),
+  });
   const services: Services = {
     blocking,
     pubsub,
     tracking,
     commands: engine.commands,
-    clients: new Clients({
-      table: parts.clientTable,
-      watches: keyspace.watches,
-      arena: allocator.arena,
-      commands: engine.commands,
-      blocking,
-      pubsub,
-      tracking,
-      link: {
-        publishSessions: () => core.publishSessions(),
-        post: (thread, kind, clientId) => core.post(thread, kind, clientId),
-      },
-      now: () => keyspace.now,
-    }),
+    clients,
     transactions: new Transactions({
       keyspace,
       runQueued: (call: Call, queued) => engine.runQueued(call, queued),
+      failed: (commandId) => parts.statistics.commandFailed(commandId),
     }),
     config: new SharedConfig({
       allocator,
       config,
       published: (version) => engine.published(version),
       isLocal: () => core.isCallerLocal(isLoopback),
+      isLoading: () => engine.isLoading,
       rewriteFile: () =>
         rewriteConfigFile(config, NODE_REWRITE_FILES, { users: parts.access.configuredRules }),
       log: parts.log,
@@ -115,12 +132,12 @@ export function connectServices(wiring: ServiceParts): Services {
     slowLog: observation.slowLog,
     latency: observation.latency,
     monitors: observation.monitors,
-    server: new LocalServer({ ...wiring, blocking, pubsub, tracking, observation }),
+    server: new LocalServer({ ...wiring, blocking, clients, pubsub, tracking, observation }),
     persistence: core.persistence,
   };
+  const listening = new ListenRequests(parts, { core, libc, owner });
+  core.settleHeldBack = () => listening.settle();
   config.useHooks({
-    bind: () => transport.rebind(),
-    port: () => transport.rebind(),
     maxmemory: () => {
       const warning = engine.memoryLimit.warningOf(Number(config.values.maxmemory));
       if (warning !== undefined) parts.log.warning(warning);
@@ -129,13 +146,13 @@ export function connectServices(wiring: ServiceParts): Services {
       return undefined;
     },
     requirepass: () => parts.access.takeRequiredPassword(),
-    ...tlsHooks(parts, core),
+    ...listening.hooks,
     ...core.persistence.hooks,
   });
   parts.access.connect({
     pubsub,
     table: parts.clientTable,
-    clients: services.clients,
+    clients,
     sessions: () => [...core.connections.values()].map(({ session }) => session),
     stopWaiting: (client) => blocking.stopWaiting(client),
     now: () => keyspace.now,
@@ -146,13 +163,14 @@ export function connectServices(wiring: ServiceParts): Services {
     access: parts.access,
     observation,
   });
-  core.connect(blocking, new KeyspaceEvents(keyspace, pubsub));
+  core.connect(blocking, new KeyspaceEvents(keyspace, pubsub), describeClient);
   keyspace.tracker = tracking;
   return services;
 }
 
 interface ServerParts extends ServiceParts {
   readonly blocking: Blocking;
+  readonly clients: Clients;
   readonly pubsub: Subscriptions;
   readonly tracking: Tracking;
   readonly observation: Observation;
@@ -191,11 +209,11 @@ class LocalServer implements ServerService {
         commands: engine.commands,
         histograms: this.#wiring.observation.histograms,
         memory: this.memory(),
-        clients: { connected: clientTable.count, ...this.#core.clientFigures() },
+        clients: { connected: clientTable.count, ...this.#wiring.clients.figures() },
         process: {
           pid: process.pid,
-          port: this.#wiring.port || config.values['tls-port'],
-          io: this.#wiring.io,
+          port: config.values.port || config.values['tls-port'],
+          io: this.#wiring.libc === undefined ? 'node' : 'epoll',
           configFile: config.configFile ?? '',
           ...facts,
         },
@@ -218,7 +236,6 @@ class LocalServer implements ServerService {
     readonly now: boolean;
     readonly force: boolean;
   }): void {
-    this.#parts.log.warning('User requested shutdown...');
     if (!this.#core.shutDown(options.save, options.force)) throw SHUTDOWN_FAILED;
   }
 
@@ -326,11 +343,12 @@ class LocalServer implements ServerService {
   }
 
   #clientBytes(): number {
-    const { clientTable } = this.#parts;
+    const { clientTable, keyspace } = this.#parts;
     this.#core.publishSessions();
     let bytes = 0;
     clientTable.forEach((record) => {
-      bytes += clientBytes(clientTable, record);
+      if (clientTable.get(record, CLIENT_ENDING) === 0)
+        bytes += clientBytes(clientTable, keyspace.watches, record);
     });
     return bytes;
   }

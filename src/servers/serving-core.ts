@@ -13,6 +13,7 @@ import {
   SESSION_BLOCKED,
   SESSION_CLOSE_AFTER_REPLY,
   SESSION_CLOSE_NOW,
+  SESSION_HELD_BACK,
   SESSION_POSTPONED,
   SESSION_MONITOR,
   SESSION_SUBSCRIBER,
@@ -22,14 +23,7 @@ import {
   Session,
 } from '../commands/session.ts';
 import type { Config } from '../config/config.ts';
-import {
-  CLIENT_DESCRIPTOR,
-  CLIENT_FLAGS,
-  CLIENT_INPUT,
-  CLIENT_OUTPUT_BYTES,
-  CLIENT_THREAD,
-  isSubscriber,
-} from '../engine/client-table.ts';
+import { CLIENT_DESCRIPTOR, CLIENT_THREAD } from '../engine/client-table.ts';
 import type { Blocking } from '../engine/blocking.ts';
 import type { KeyspaceEvents } from '../engine/keyspace-events.ts';
 import { BLOCKED, POSTPONED } from '../engine/engine.ts';
@@ -37,6 +31,7 @@ import {
   MAIL_ATTEND,
   MAIL_JOB_DONE,
   MAIL_KILL,
+  MAIL_LISTENS,
   MAIL_STOP,
   MAIL_UNBLOCKED,
   MAIL_UNPAUSED,
@@ -48,15 +43,17 @@ import { RecoveryError } from '../persistence/recovery-error.ts';
 import { PAUSE_NONE, STATE_PAUSE_END, STATE_PAUSE_MODE, STATE_STOPPING } from '../engine/shared-state.ts';
 import { BATCH_REQUESTS_MAX, RequestParser } from '../protocol/request-parser.ts';
 import type { Request } from '../protocol/request.ts';
+import { BufferLimits, TURN_OUTPUT_BYTES_MAX } from './buffer-limits.ts';
+import { ClientRecords } from './client-records.ts';
 import { Connection } from './connection.ts';
+import { ConnectionLog } from './connection-log.ts';
 import type { Stretch } from './connection.ts';
 import type { Duties } from './duties.ts';
 import { Persistence } from './persistence.ts';
+import { PROTECTED_MODE_ERROR } from './protected-mode.ts';
 import { SERVING_THREAD } from './shared-parts.ts';
 import type { ThreadParts } from './thread-parts.ts';
 
-/** One turn of a client writes at most about this much before others, and the socket, get theirs. */
-const TURN_OUTPUT_BYTES_MAX = 1024 * 1024;
 /**
  * A client with more unsent replies than this is not read any further, so its replies stop growing. It is
  * high, for a client may send a long pipeline before it reads the first reply.
@@ -107,8 +104,11 @@ export interface Transport {
   /** Stops or goes on reading. */
   watchReadable(connection: Connection, isWanted: boolean): void;
   close(connection: Connection): void;
-  /** New bind or port: undefined, or what went wrong. */
-  rebind(): string | undefined;
+  /**
+   * Opens and closes listening sockets, so that they are what the configuration wants: undefined, or why they
+   * stay as they are (the line for the log).
+   */
+  relisten(): string | undefined | Promise<string | undefined>;
   /** No more connections are accepted. */
   stopListening(): void;
 }
@@ -130,6 +130,8 @@ export class ServingCore {
   readonly #transport: Transport;
   readonly #role: ThreadRole;
   readonly persistence: Persistence;
+  readonly #limits: BufferLimits;
+  readonly #records: ClientRecords;
   readonly #parser = new RequestParser();
   readonly #connections = new Map<number, Connection>();
   #current: Connection | undefined;
@@ -148,12 +150,18 @@ export class ServingCore {
   readonly #blocked = new Set<Connection>();
   #nextTimeout = Infinity;
   #blocking: Blocking | undefined;
+  #connectionLog: ConnectionLog | undefined;
   #sentBytes = 0;
   #receivedBytes = 0;
   #outgoingMail: number[] = [];
   #nextIdleLook = 0;
   /** Exit code once the thread shall end. */
   stopCode: number | undefined;
+  /**
+   * Looks after clients that are held back: when mail was sent, before the replies of the wake-up; when they
+   * may go on; once in a while.
+   */
+  settleHeldBack: () => void = () => {};
   /** Called when the thread was asked to end and goes on, because the data could not be saved. */
   onStopRefused: () => void = () => {};
 
@@ -161,6 +169,12 @@ export class ServingCore {
     this.#parts = parts;
     this.#transport = transport;
     this.#role = role;
+    this.#limits = new BufferLimits(parts);
+    this.#records = new ClientRecords({
+      parts,
+      connections: this.#connections,
+      underLock: (action) => this.#underLock(action),
+    });
     this.persistence = new Persistence({
       parts,
       queue: parts.snapshotQueue,
@@ -170,13 +184,18 @@ export class ServingCore {
     parts.deliveries.connect({
       running: () => parts.engine.runningClient,
       hasMail: (thread) => this.#outgoingMail.push(thread),
-      overflowed: (record, waitingBytes) => this.#overflowed(record, waitingBytes),
+      grew: (record) => {
+        if (parts.clientEviction.isOn) parts.clientEviction.count(record);
+      },
+      overflowed: (record) => this.#overflowed(record),
     });
   }
 
   /** Gives the core its services, once, before it serves anybody. */
-  connect(blocking: Blocking, events: KeyspaceEvents): void {
+  connect(blocking: Blocking, events: KeyspaceEvents, describe: (record: Ref) => string): void {
     this.#blocking = blocking;
+    this.#limits.connect(describe);
+    this.#connectionLog = new ConnectionLog(this.#parts.log, describe);
     this.persistence.connect(blocking, events);
   }
 
@@ -186,6 +205,8 @@ export class ServingCore {
 
   applyConfig(config: Config): void {
     this.#parser.bulkBytesMax = Number(config.values['proto-max-bulk-len']);
+    this.#limits.applyConfig();
+    this.#records.applyConfig();
     this.persistence.applyConfig();
   }
 
@@ -205,6 +226,7 @@ export class ServingCore {
   }): Connection | string {
     const { access, engine, statistics, clientTable, threadNumber } = this.#parts;
     return this.#underLock(() => {
+      this.#connectionLog?.accepted(peer);
       const { values } = engine.config;
       statistics.add('connectionsReceived', 1);
       if (clientTable.count >= values.maxclients) {
@@ -224,7 +246,7 @@ export class ServingCore {
       const connection = new Connection(session, peer.descriptor, peer.handle);
       this.#connections.set(session.id, connection);
       statistics.raise('peakClients', clientTable.count);
-      clientTable.publish(session, 0, 0, engine.keyspace.now);
+      this.#records.publish(connection, engine.keyspace.now);
       return connection;
     });
   }
@@ -246,6 +268,13 @@ export class ServingCore {
       if (error instanceof RecoveryError) mutex.unlock();
       throw error;
     }
+  }
+
+  /** The client has closed the connection, or it is broken, and why. */
+  lost(connection: Connection, reason?: string): void {
+    if (!connection.isClosed && this.#parts.log.wants('verbose'))
+      this.#underLock(() => this.#connectionLog!.lost(connection, reason));
+    this.close(connection);
   }
 
   close(connection: Connection): void {
@@ -291,10 +320,7 @@ export class ServingCore {
       const isAuthenticated = !session.has(SESSION_UNAUTHENTICATED);
       const count = this.#parser.parseBatch(input, isAuthenticated, this.#parsedCount);
       const { error } = this.#parser;
-      if (count === 0 && error === '') {
-        if (input.start < input.end) this.#noteInput(connection);
-        return;
-      }
+      if (count === 0 && error === '') return;
       this.#parsedCount += count;
       const group = this.#collected[this.#collectedCount++]!;
       group.connection = connection;
@@ -306,17 +332,9 @@ export class ServingCore {
     }
   }
 
-  /**
-   * Notes how much of a request is there, and `#noteOutput` how many replies wait: what other threads list of
-   * this client. Without the lock, for only this thread writes these figures.
-   */
-  #noteInput({ session, input, ownedBytes }: Connection): void {
-    const inputBytes = input.end - input.start;
-    this.#parts.clientTable.setInput(session.record, inputBytes, Math.max(0, ownedBytes - inputBytes));
-  }
-
-  #noteOutput({ session, pending, pendingBytes }: Connection): void {
-    this.#parts.clientTable.setOutput(session.record, pending.length, pendingBytes);
+  /** The transport has put what is left of the input where it waits. */
+  noteInput(connection: Connection): void {
+    this.#records.noteInput(connection);
   }
 
   #mustNotRun(connection: Connection): boolean {
@@ -398,16 +416,21 @@ export class ServingCore {
       if (!connection.isClosed) this.#defer(connection, requests, first, count, error);
       return;
     }
-    const { engine, reply, clientTable, deliveries } = this.#parts;
-    const { session, input } = connection;
+    const { engine, reply, deliveries } = this.#parts;
+    const { session } = connection;
     const turnStart = reply.position;
     let start = turnStart;
+    /** Of its replies, those in front of `start`; what others get may stand between them. */
+    let flushedBytes = 0;
     this.#current = connection;
     let done = 0;
     while (done < count) {
-      if (reply.position - turnStart > TURN_OUTPUT_BYTES_MAX) {
-        this.#resumeLater(connection);
-        break;
+      if (reply.position - turnStart > this.#limits.repliesBytesMax) {
+        if (this.#cutForReplies(connection, flushedBytes + reply.position - start)) break;
+        if (reply.position - turnStart > TURN_OUTPUT_BYTES_MAX) {
+          this.#resumeLater(connection);
+          break;
+        }
       }
       const outcome = engine.execute(session, requests[first + done]!);
       if (outcome === POSTPONED) {
@@ -425,6 +448,7 @@ export class ServingCore {
       // What was done for clients that waited may have made messages for this one, before its next reply.
       if (mayHear(session) && deliveries.isWaiting) {
         if (reply.position > start) this.#flushLater(connection, start, reply.position);
+        flushedBytes += reply.position - start;
         this.#collectDeliveries(Infinity);
         start = reply.position;
       }
@@ -432,15 +456,14 @@ export class ServingCore {
     if (!session.has(SESSION_CLOSE_AFTER_REPLY | SESSION_CLOSE_NOW)) {
       if (done < count || session.has(SESSION_BLOCKED))
         this.#defer(connection, requests, first + done, count - done, error);
-      else if (error !== '') engine.protocolError(session, error);
+      else if (error !== '') {
+        engine.protocolError(session, error);
+        this.#connectionLog!.protocolError(connection, error);
+      }
     }
-    const inputBytes = input.end - input.start;
-    clientTable.publish(
-      session,
-      inputBytes,
-      Math.max(0, connection.ownedBytes - inputBytes),
-      engine.keyspace.now,
-    );
+    if (reply.position - turnStart > this.#limits.repliesBytesMax)
+      this.#cutForReplies(connection, flushedBytes + reply.position - start);
+    this.#records.publish(connection, engine.keyspace.now);
     if (reply.position > start || session.has(SESSION_CLOSE_AFTER_REPLY | SESSION_CLOSE_NOW)) {
       this.#flushLater(connection, start, reply.position);
     }
@@ -475,18 +498,19 @@ export class ServingCore {
   }
 
   /** A client does not read what it gets: it ends. Under the lock. */
-  #overflowed(record: Ref, waitingBytes: number): void {
-    const { clientTable, statistics } = this.#parts;
-    const id = clientTable.idOf(record);
-    this.#noteOverflow(id, waitingBytes);
-    statistics.add('clientOutputLimitDisconnections', 1);
-    this.post(clientTable.get(record, CLIENT_THREAD), MAIL_KILL, id);
+  #overflowed(record: Ref): void {
+    this.#limits.noteOutputCut(record, false);
+    this.endClient(record);
   }
 
-  #noteOverflow(id: number, waitingBytes: number): void {
-    this.#parts.log.warning(
-      `Client id=${id} omem=${waitingBytes} closed for overcoming of output buffer limits.`,
-    );
+  /** Ends a client that gets too much in one turn; true when it has to go. Under the lock. */
+  #cutForReplies(connection: Connection, replyBytes: number): boolean {
+    const { session } = connection;
+    if (session.has(SESSION_CLOSE_NOW)) return true;
+    if (!this.#limits.isOverWith(connection, replyBytes)) return false;
+    this.#limits.noteOutputCut(session.record, false);
+    session.raise(SESSION_CLOSE_NOW);
+    return true;
   }
 
   /** Notes a stretch of replies; one that follows the client's last stretch is sent together with it. */
@@ -542,40 +566,9 @@ export class ServingCore {
     return session.has(SESSION_UNIX_SOCKET) || isLoopback(address.replace(/^\[|\]?:\d+$/g, ''));
   }
 
-  /** For INFO: what the clients of all threads wait for. */
-  clientFigures(): {
-    readonly largestInput: number;
-    readonly largestOutput: number;
-    readonly blocked: number;
-    readonly waitingForTime: number;
-  } {
-    const { clientTable } = this.#parts;
-    this.publishSessions();
-    let largestInput = 0;
-    let largestOutput = 0;
-    let blocked = 0;
-    let waitingForTime = 0;
-    clientTable.forEach((record) => {
-      largestInput = Math.max(largestInput, clientTable.get(record, CLIENT_INPUT));
-      largestOutput = Math.max(largestOutput, clientTable.getDouble(record, CLIENT_OUTPUT_BYTES));
-      const isPostponed = (clientTable.get(record, CLIENT_FLAGS) & SESSION_POSTPONED) !== 0;
-      const waitsUntil = this.#blocking!.waitsUntil(record);
-      if (isPostponed || waitsUntil !== undefined) blocked++;
-      if (waitsUntil !== undefined && waitsUntil < Infinity) waitingForTime++;
-    });
-    return { largestInput, largestOutput, blocked, waitingForTime };
-  }
-
   /** Brings the records of this thread's clients up to date. */
   publishSessions(): void {
-    const { clientTable, engine } = this.#parts;
-    for (const { session, input, ownedBytes, pending, pendingBytes } of this.#connections.values()) {
-      const inputBytes = input.end - input.start;
-      const seen =
-        session === this.#current?.session ? engine.keyspace.now : clientTable.lastSeen(session.record);
-      clientTable.publish(session, inputBytes, Math.max(0, ownedBytes - inputBytes), seen);
-      clientTable.setOutput(session.record, pending.length, pendingBytes);
-    }
+    this.#records.publishAll(this.#current?.session);
   }
 
   // Clients that wait ---------------------------------------------------------------------------------------
@@ -676,8 +669,9 @@ export class ServingCore {
 
   #sendReply(connection: Connection, start: number, end: number): void {
     if (connection.isClosed) return;
-    if (connection.session.has(SESSION_CLOSE_NOW)) {
-      this.close(connection);
+    if (connection.session.has(SESSION_CLOSE_NOW | SESSION_HELD_BACK)) {
+      if (connection.session.has(SESSION_CLOSE_NOW)) this.close(connection);
+      else this.#keepOutput(connection, this.#parts.reply.buffer.subarray(start, end));
       return;
     }
     const { reply } = this.#parts;
@@ -701,37 +695,30 @@ export class ServingCore {
     connection.pending.push({ bytes: kept, sent: 0 });
     if (connection.pendingBytes === 0) this.#transport.watchWritable(connection, true);
     connection.pendingBytes += bytes.length;
-    this.#noteOutput(connection);
-    if (this.#isOverOutputLimit(connection)) {
-      this.#cutForOutput(connection);
-    } else if (connection.pendingBytes > STALLED_OUTPUT_BYTES && !connection.isStalled) {
+    // First the client's own limit: when it goes for that, nobody has to make room for it.
+    if (this.#limits.isOverOutput(connection)) {
+      this.#cutForOutput(connection, false);
+      return;
+    }
+    this.#records.noteOutput(connection);
+    if (connection.pendingBytes > STALLED_OUTPUT_BYTES && !connection.isStalled) {
       connection.isStalled = true;
       this.#transport.watchReadable(connection, false);
     }
   }
 
-  #isOverOutputLimit(connection: Connection): boolean {
-    const limits = this.#parts.engine.config.values['client-output-buffer-limit'];
-    const { record } = connection.session;
-    const limit = isSubscriber(this.#parts.clientTable, record) ? limits.pubsub : limits.normal;
-    if (limit.hardBytes > 0 && connection.pendingBytes > limit.hardBytes) return true;
-    if (limit.softBytes === 0 || connection.pendingBytes <= limit.softBytes) {
-      connection.overSoftLimitSince = 0;
-      return false;
-    }
-    const now = this.#parts.clock.wallMillis();
-    if (connection.overSoftLimitSince === 0) connection.overSoftLimitSince = now;
-    return now - connection.overSoftLimitSince > limit.softSeconds * 1000;
-  }
-
-  #cutForOutput(connection: Connection): void {
-    this.#noteOverflow(connection.session.id, connection.pendingBytes);
-    this.#underLock(() => this.#parts.statistics.add('clientOutputLimitDisconnections', 1));
+  #cutForOutput(connection: Connection, isAtOnce: boolean): void {
+    this.#records.setOutput(connection);
+    this.#underLock(() => this.#limits.noteOutputCut(connection.session.record, isAtOnce));
     this.close(connection);
   }
 
   /** The socket can take more. */
   writable(connection: Connection): void {
+    if (connection.session.has(SESSION_HELD_BACK)) {
+      this.#transport.watchWritable(connection, false);
+      return;
+    }
     while (connection.pending.length > 0) {
       const piece = connection.pending[0]!;
       const sent = this.#transport.send(connection, piece.bytes, piece.sent, piece.bytes.length);
@@ -745,25 +732,41 @@ export class ServingCore {
       if (piece.sent < piece.bytes.length) break;
       connection.pending.shift();
     }
-    this.#noteOutput(connection);
+    this.#records.noteOutput(connection);
     if (connection.isStalled && connection.pendingBytes < STALLED_OUTPUT_BYTES / 2) {
       connection.isStalled = false;
       this.#transport.watchReadable(connection, true);
       this.#resumeLater(connection);
     }
     if (connection.pendingBytes > 0) return;
+    connection.overSoftLimitSince = 0;
     this.#transport.watchWritable(connection, false);
     if (connection.session.has(SESSION_CLOSE_AFTER_REPLY)) this.close(connection);
   }
 
-  /** A client sent more than it may without completing a request; it ends. */
-  cutForInput(connection: Connection): void {
-    this.#parts.log.warning(
-      `Closing client that reached max query buffer length: id=${connection.session.id} ` +
-        `qbuf=${connection.input.end - connection.input.start}`,
-    );
-    this.#underLock(() => this.#parts.statistics.add('clientQueryLimitDisconnections', 1));
+  /** More of the input has come than waits in the shared buffer; false when that is too much, and it ends. */
+  acceptsInput(connection: Connection): boolean {
+    if (!this.#limits.isOverInput(connection)) return true;
+    this.#records.setInput(connection);
+    this.#underLock(() => this.#limits.noteInputCut(connection));
     this.close(connection);
+    return false;
+  }
+
+  /** The client whose command is running gets its replies later: its id. */
+  holdBack(): number {
+    this.#current!.session.raise(SESSION_HELD_BACK);
+    return this.#current!.session.id;
+  }
+
+  /** It gets them now. */
+  letGo(clientId: number): void {
+    const connection = this.#connections.get(clientId);
+    if (connection === undefined) return;
+    connection.session.clear(SESSION_HELD_BACK);
+    if (connection.pending.length === 0) return;
+    this.#transport.watchWritable(connection, true);
+    this.writable(connection);
   }
 
   // Between wake-ups ----------------------------------------------------------------------------------------
@@ -834,6 +837,7 @@ export class ServingCore {
     this.#underLock(() => {
       this.#countTraffic();
       duties.run();
+      this.#records.keepLimit();
     });
     this.persistence.tick();
     this.#role.tick();
@@ -843,6 +847,7 @@ export class ServingCore {
     const now = this.#parts.clock.wallMillis();
     if (now < this.#nextIdleLook) return;
     this.#nextIdleLook = now + IDLE_LOOK_MILLIS;
+    this.settleHeldBack();
     this.#closeIdle(now);
   }
 
@@ -867,8 +872,8 @@ export class ServingCore {
     const { engine, clientTable } = this.#parts;
     const timeoutSeconds = engine.config.values.timeout;
     for (const connection of this.#connections.values()) {
-      if (connection.pendingBytes > 0 && this.#isOverOutputLimit(connection)) {
-        this.#cutForOutput(connection);
+      if (connection.pendingBytes > 0 && this.#limits.isOverOutput(connection)) {
+        this.#cutForOutput(connection, true);
         continue;
       }
       if (timeoutSeconds === 0 || connection.session.has(NEVER_IDLE)) continue;
@@ -878,6 +883,17 @@ export class ServingCore {
         this.close(connection);
       }
     }
+  }
+
+  /**
+   * Ends a client of any thread: by mail, for its connection may be in the midst of something. What it has
+   * sent is not run any more if it is this thread's. Under the lock.
+   */
+  endClient(record: Ref): void {
+    const { clientTable } = this.#parts;
+    const id = clientTable.idOf(record);
+    this.#connections.get(id)?.session.raise(SESSION_CLOSE_AFTER_REPLY);
+    this.post(clientTable.get(record, CLIENT_THREAD), MAIL_KILL, id);
   }
 
   /** Sends mail to a thread once the lock is released. Under the lock. */
@@ -894,6 +910,7 @@ export class ServingCore {
     this.#parts.mutex.hold(() => {
       for (const thread of threads) this.#parts.wake(thread);
     });
+    this.settleHeldBack();
   }
 
   #jobDone(): void {
@@ -947,6 +964,8 @@ export class ServingCore {
         this.#jobDone();
       } else if (mail.kind === MAIL_ATTEND) {
         this.persistence.attend();
+      } else if (mail.kind === MAIL_LISTENS) {
+        this.settleHeldBack();
       } else if (mail.kind === MAIL_STOP) {
         this.#stop(mail.value);
       } else {
@@ -955,20 +974,3 @@ export class ServingCore {
     }
   }
 }
-
-/**
- * Sent to clients from outside while the server has neither a password nor leave to serve them
- * (networking.c).
- */
-const PROTECTED_MODE_ERROR =
-  '-DENIED Redis is running in protected mode because protected mode is enabled and no password is set ' +
-  'for the default user. In this mode connections are only accepted from the loopback interface. If you ' +
-  'want to connect from external computers to Redis you may adopt one of the following solutions: 1) Just ' +
-  "disable protected mode sending the command 'CONFIG SET protected-mode no' from the loopback interface " +
-  'by connecting to Redis from the same host the server is running, however MAKE SURE Redis is not ' +
-  'publicly accessible from internet if you do so. Use CONFIG REWRITE to make this change permanent. 2) ' +
-  'Alternatively you can just disable the protected mode by editing the Redis configuration file, and ' +
-  "setting the protected mode option to 'no', and then restarting the server. 3) If you started the " +
-  "server manually just for testing, restart it with the '--protected-mode no' option. 4) Setup a an " +
-  'authentication password for the default user. NOTE: You only need to do one of the above things in ' +
-  'order for the server to start accepting connections from the outside.\r\n';

@@ -8,13 +8,13 @@ import type { MessagePort } from 'node:worker_threads';
 import {
   MAIL_ADOPT,
   MAIL_CLIENT_GONE,
+  MAIL_LISTEN,
   MAIL_RETIRE,
   MAIL_THREAD_ENDED,
   MAIL_THREAD_READY,
-  MAIL_TLS_CHANGED,
 } from '../engine/mailboxes.ts';
 import { publishConfig } from '../engine/config-sharing.ts';
-import { STATE_STARTUP_BYTES } from '../engine/shared-state.ts';
+import { STATE_LISTEN_REQUESTS, STATE_STARTUP_BYTES } from '../engine/shared-state.ts';
 import type { ReleasePages } from '../memory/allocator.ts';
 import { Arena } from '../memory/arena.ts';
 import { openLibc } from '../system/libc.ts';
@@ -28,10 +28,12 @@ import type { AcceptedSocket, NodePeer } from './node-server.ts';
 import { RelayedSocket, relay } from './relayed-socket.ts';
 import { connectServices } from './server-service.ts';
 import { Keeper } from './keeper.ts';
+import { ListenOwner, PLAIN, TLS } from './listen-owner.ts';
 import { ServingCore } from './serving-core.ts';
 import type { ThreadRole } from './serving-core.ts';
 import { SERVING_THREAD, STATUS_THREAD, TLS_THREAD } from './shared-parts.ts';
 import type { ThreadSettings } from './shared-parts.ts';
+import { THREADS_RETIRED_MAX, limitThreads } from './thread-limit.ts';
 import { attachThread } from './thread-parts.ts';
 import type { ThreadParts } from './thread-parts.ts';
 import { TlsHandshakes } from './tls-handshakes.ts';
@@ -39,10 +41,7 @@ import { TlsHandshakes } from './tls-handshakes.ts';
 /** What a serving thread is started with. */
 export interface ServingSettings extends ThreadSettings {
   readonly role: 'alone' | 'keeper' | 'client' | 'tls';
-  /**
-   * The port to listen on; 0 takes a free one if the directive `port` is not 0. For the threads that do not
-   * listen on it: the port that was taken.
-   */
+  /** The port that the first thread listens on; 0 takes a free one if the directive `port` is not 0. */
   readonly port: number;
 }
 
@@ -57,9 +56,12 @@ export type ServingReport =
   /** A client thread listens for new memory: it can have its settings. */
   | { readonly kind: 'listening' }
   /** It serves clients, with LOADING while there is data to load. */
-  | { readonly kind: 'serving'; readonly port: number }
+  | { readonly kind: 'serving' }
   | { readonly kind: 'ready'; readonly port: number }
-  /** The keeper wants a client thread; or the one for TLS has died, and a new one can take its place. */
+  /**
+   * The keeper wants a client thread; there is to be one for TLS; or a thread of which there is one has died,
+   * and what it had is cleared away.
+   */
   | { readonly kind: 'start-thread'; readonly thread: number }
   /** The keeper gives a connection to a client thread (portable transport). */
   | { readonly kind: 'hand-over'; readonly thread: number; readonly handOver: HandOver }
@@ -94,6 +96,7 @@ function main(settings: ServingSettings, arena: Arena | undefined): void {
       return;
     }
     prepareStatistics(parts);
+    if (settings.role === 'keeper') limitThreads(parts);
   }
   const { io } = parts.config.values;
   const libc = io === 'node' ? undefined : openLibc();
@@ -135,26 +138,27 @@ function serveWithEpoll(parts: ThreadParts, libc: Libc, settings: ServingSetting
   const server = new EpollServer(parts, libc);
   const releasePages = pagesReleaser(libc);
   const keeper = settings.role === 'keeper' ? keeperOf(parts, server, libc) : undefined;
+  const owner = settings.role === 'client' ? undefined : plainOwner(parts, server);
   const role: ThreadRole =
-    settings.role === 'client'
+    owner === undefined
       ? clientRole(
           parts,
           () => (core.stopCode = 0),
           (descriptor) => server.adopt(descriptor),
         )
-      : mainRole(parts, new Duties(parts, releasePages), keeper);
+      : mainRole(parts, { duties: new Duties(parts, releasePages), keeper, owner });
   const core: ServingCore = new ServingCore(parts, server, role);
   server.connect(core);
-  if (settings.role !== 'client') {
+  if (owner !== undefined) {
     limitClients(parts, libc);
     const failure = server.listen(settings.port);
     if (failure !== undefined) {
       report({ kind: 'failed', reason: failure });
       return;
     }
+    nowListens(parts, server, owner);
   }
-  const port = server.port || settings.port;
-  const wiring = { parts, core, transport: server, releasePages, io: 'epoll', port };
+  const wiring = { parts, core, releasePages, libc, owner };
   reportCrashes({ parts, services: connectServices(wiring) }, () => report({ kind: 'crashing' }));
   if (!begin(parts, core, server, settings)) return;
   const code = server.run();
@@ -169,21 +173,22 @@ async function serveWithNode(parts: ThreadParts, settings: ServingSettings): Pro
   const server = new NodeServer(parts);
   const releasePages: ReleasePages = () => {};
   const keeper = settings.role === 'keeper' ? relayingKeeper(parts, server) : undefined;
+  const owner = settings.role === 'client' ? undefined : plainOwner(parts, server);
   const role: ThreadRole =
-    settings.role === 'client'
+    owner === undefined
       ? clientRole(parts, () => (core.stopCode = 0))
-      : mainRole(parts, new Duties(parts, releasePages), keeper);
+      : mainRole(parts, { duties: new Duties(parts, releasePages), keeper, owner });
   const core: ServingCore = new ServingCore(parts, server, role);
   server.connect(core);
-  if (settings.role !== 'client') {
+  if (owner !== undefined) {
     const failure = await server.listen(settings.port);
     if (failure !== undefined) {
       report({ kind: 'failed', reason: failure });
       return;
     }
+    nowListens(parts, server, owner);
   }
-  const port = server.port || settings.port;
-  const wiring = { parts, core, transport: server, releasePages, io: 'node', port };
+  const wiring = { parts, core, releasePages, libc: undefined, owner };
   reportCrashes({ parts, services: connectServices(wiring) }, () => report({ kind: 'crashing' }));
   if (settings.role === 'client') adoptRelayed(parts, server);
   if (!begin(parts, core, server, settings)) return;
@@ -206,20 +211,19 @@ async function serveTls(
 ): Promise<void> {
   const server = new NodeServer(parts);
   const handshakes = new TlsHandshakes(parts, (socket) => server.serve(socket));
-  const renew = (): void => {
-    // Takes over the configuration of the thread that has changed it.
-    parts.mutex.hold(() => {
-      parts.engine.enter();
-      parts.engine.leave();
-    });
+  /** What is wrong with the present directives; then those of before stay. */
+  const configure = (): string | undefined => {
+    if (parts.config.values['tls-port'] === 0) return undefined;
     const problem = handshakes.configure();
     if (problem !== undefined) parts.log.warning(problem);
+    return problem;
   };
+  const owner = new ListenOwner(parts, { kind: TLS, transport: server, onChange: configure });
   const role: ThreadRole = {
     duties: undefined,
     connectionClosed: () => {},
     receive: (kind) => {
-      if (kind === MAIL_TLS_CHANGED) renew();
+      if (kind === MAIL_LISTEN) owner.follow();
       else if (kind === MAIL_RETIRE) core.stopCode = 0;
     },
     tick: () => {},
@@ -227,17 +231,20 @@ async function serveTls(
   const core = new ServingCore(parts, server, role);
   server.connect(core);
   const releasePages: ReleasePages = libc === undefined ? () => {} : pagesReleaser(libc);
-  const io = libc === undefined ? 'node' : 'epoll';
-  const wiring = { parts, core, transport: server, releasePages, io, port: settings.port };
+  const wiring = { parts, core, releasePages, libc, owner };
   reportCrashes({ parts, services: connectServices(wiring) }, () => report({ kind: 'crashing' }));
 
-  const problem = handshakes.configure();
-  if (problem !== undefined) parts.log.warning(problem);
+  const { control } = parts.allocator.arena;
+  const request = Atomics.load(control, STATE_LISTEN_REQUESTS);
+  // The server may have run for long, and its configuration may be another than at its start.
+  owner.adoptConfig();
   server.secureWith((socket) => handshakes.accept(socket));
   const failure =
-    problem === undefined
-      ? await server.listenForTls()
+    configure() === undefined
+      ? await server.relisten()
       : 'Failed to configure TLS. Check logs for more info.';
+  if (failure === undefined) owner.opened();
+  owner.acknowledge(request);
   if (failure === undefined) {
     report({ kind: 'ready', port: server.port });
     const code = await server.run();
@@ -256,9 +263,8 @@ function pagesReleaser(libc: Libc): ReleasePages {
   return (segment, offset, length) => libc.releasePages(libc.addressOf(segment) + offset, length);
 }
 
-/** Asks the thread for TLS to end. */
+/** Asks the thread for TLS to end, if there is one. */
 function stopTls(parts: ThreadParts): void {
-  if (parts.config.values['tls-port'] === 0) return;
   parts.mutex.hold(() => parts.mailboxes.post(TLS_THREAD, { kind: MAIL_RETIRE, clientId: 0, value: 0 }));
   parts.wake(TLS_THREAD);
 }
@@ -272,6 +278,7 @@ function keeperOf(parts: ThreadParts, server: EpollServer, libc: Libc): Keeper<n
     startThread: (thread) => report({ kind: 'start-thread', thread }),
     handOver: (thread, descriptor) => keeper.adopt(thread, descriptor),
     refuse: (descriptor, line) => server.refuse(descriptor, line),
+    retiredMax: THREADS_RETIRED_MAX,
     abandon: (descriptor) => libc.close(descriptor),
   });
   server.dispatchTo((descriptor) => keeper.pool.assign(descriptor));
@@ -289,6 +296,8 @@ function relayingKeeper(parts: ThreadParts, server: NodeServer): Keeper<Accepted
       report({ kind: 'hand-over', thread, handOver: { peer, port: port2 } }, [port2]);
     },
     refuse: ({ socket }, line) => refuseSocket(socket, line),
+    // Without libc they leave nothing behind.
+    retiredMax: Infinity,
     // The port of a thread that died is closed, and the relay closes its socket then.
     abandon: () => {},
   });
@@ -305,15 +314,27 @@ function adoptRelayed(parts: ThreadParts, server: NodeServer): void {
 }
 
 /** The first serving thread: alone, as the event loop, or as the keeper of others. */
-function mainRole(parts: ThreadParts, duties: Duties, keeper: Keeper<unknown> | undefined): ThreadRole {
+function mainRole(
+  parts: ThreadParts,
+  {
+    duties,
+    keeper,
+    owner,
+  }: {
+    readonly duties: Duties;
+    readonly keeper: Keeper<unknown> | undefined;
+    readonly owner: ListenOwner;
+  },
+): ThreadRole {
   return {
     duties,
     connectionClosed: () => {},
     receive: (kind, value) => {
       if (kind === MAIL_THREAD_READY) keeper?.pool.ready(value);
       else if (kind === MAIL_CLIENT_GONE) keeper?.pool.clientGone(value);
+      else if (kind === MAIL_LISTEN) owner.follow();
       else if (kind === MAIL_THREAD_ENDED && value === TLS_THREAD) tlsEnded(parts);
-      else if (kind === MAIL_THREAD_ENDED && value === STATUS_THREAD) clearEndedThread(parts, value);
+      else if (kind === MAIL_THREAD_ENDED && value === STATUS_THREAD) statusEnded(parts);
       else if (kind === MAIL_THREAD_ENDED) keeper?.threadEnded(value);
     },
     tick: () => keeper?.pool.tick(),
@@ -323,7 +344,33 @@ function mainRole(parts: ThreadParts, duties: Duties, keeper: Keeper<unknown> | 
 /** The thread for TLS has died, and its clients with it; those that come get another. */
 function tlsEnded(parts: ThreadParts): void {
   clearEndedThread(parts, TLS_THREAD);
-  report({ kind: 'start-thread', thread: TLS_THREAD });
+  wantTls(parts);
+}
+
+/** There must be a thread for TLS while there is a port for it; the supervisor knows whether it is there. */
+function wantTls({ config }: ThreadParts): void {
+  if (config.values['tls-port'] !== 0) report({ kind: 'start-thread', thread: TLS_THREAD });
+}
+
+/** As `tlsEnded`, for the status page. */
+function statusEnded(parts: ThreadParts): void {
+  clearEndedThread(parts, STATUS_THREAD);
+  report({ kind: 'start-thread', thread: STATUS_THREAD });
+}
+
+/** The listening sockets without TLS, which are the first thread's. */
+function plainOwner(parts: ThreadParts, transport: EpollServer | NodeServer): ListenOwner {
+  return new ListenOwner(parts, { kind: PLAIN, transport, onChange: () => wantTls(parts) });
+}
+
+/** The first thread listens. A free port that was taken is what CONFIG GET says from now on. */
+function nowListens(parts: ThreadParts, { port }: EpollServer | NodeServer, owner: ListenOwner): void {
+  const { config, engine, mutex, allocator } = parts;
+  if (port !== 0 && port !== config.values.port) {
+    config.assign('port', [String(port)]);
+    mutex.hold(() => engine.adoptVersion(publishConfig(allocator, config)));
+  }
+  owner.opened();
 }
 
 /**
@@ -365,7 +412,7 @@ function begin(
     return true;
   }
   core.onStopRefused = () => report({ kind: 'stop-refused' });
-  report({ kind: 'serving', port: server.port });
+  report({ kind: 'serving' });
   const failure = core.persistence.begin(() => report({ kind: 'ready', port: server.port }));
   if (failure === undefined) return true;
   server.dispose();
@@ -403,7 +450,6 @@ function limitClients(parts: ThreadParts, libc: Libc): void {
   parts.mutex.hold(() => parts.engine.adoptVersion(publishConfig(parts.allocator, parts.config)));
 }
 
-/** The name of the channel on which new memory is announced, for a thread that joins a running server. */
 const channelName = workerData as string | undefined;
 const subscription = channelName === undefined ? undefined : Arena.subscribe(channelName);
 parentPort!.once('message', (settings: ServingSettings) =>

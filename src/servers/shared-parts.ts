@@ -4,6 +4,7 @@
  */
 import { writeSync } from 'node:fs';
 import { Config } from '../config/config.ts';
+import { LatencyTimer } from '../engine/latency-timer.ts';
 import { Mailboxes } from '../engine/mailboxes.ts';
 import { Allocator } from '../memory/allocator.ts';
 import { Arena } from '../memory/arena.ts';
@@ -11,23 +12,22 @@ import type { ArenaHandle } from '../memory/arena.ts';
 import { CONTROL_MUTEX } from '../memory/control-block.ts';
 import { Mutex } from '../memory/mutex.ts';
 import { PersistenceState } from '../persistence/persistence-state.ts';
-import { Log } from '../util/log.ts';
+import { systemClock, type Clock } from '../util/clock.ts';
+import type { EventTimer } from '../util/event-timer.ts';
+import type { Log } from '../util/log.ts';
+import { openLog } from './open-log.ts';
+import type { SupervisorName } from './supervision.ts';
 
 /** Thread numbers: what the lock's owner is called, and the index of a thread's mailbox. */
 export const SUPERVISOR_THREAD = 1;
 export const SERVING_THREAD = 2;
 export const PERSISTENCE_THREAD = 3;
-/** Only while there is a TLS port. */
+/** Only where there is, or was, a TLS port. */
 export const TLS_THREAD = 4;
 /** Only where there is a status page. */
 export const STATUS_THREAD = 5;
 /** Those of threaded mode that serve clients have this number and the next ones. */
 export const FIRST_CLIENT_THREAD = 6;
-
-/** Threads that run for as long as the server does: the first three, and those for TLS and status page. */
-export function fixedThreadCount({ values }: Config): number {
-  return 3 + Number(values['tls-port'] !== 0) + Number(values['metrics-port'] !== 0);
-}
 
 /** What a thread is started with: plain data. */
 export interface ThreadSettings {
@@ -44,6 +44,7 @@ export interface ProcessFacts {
   readonly runId: string;
   readonly startMillis: number;
   readonly executable: string;
+  readonly supervisor: SupervisorName;
 }
 
 export interface SharedParts {
@@ -54,6 +55,8 @@ export interface SharedParts {
   readonly persistenceState: PersistenceState;
   readonly config: Config;
   readonly log: Log;
+  readonly clock: Clock;
+  readonly timer: EventTimer;
   readonly process: ProcessFacts;
   /** Wakes another thread to read its mail. */
   wake(thread: number): void;
@@ -72,6 +75,7 @@ export function attachShared(
     mailboxes: new Mailboxes(allocator),
     persistenceState: new PersistenceState(allocator),
   }));
+  const clock = systemClock;
   return {
     threadNumber: settings.threadNumber,
     allocator,
@@ -79,7 +83,9 @@ export function attachShared(
     mailboxes,
     persistenceState,
     config,
-    log: new Log({ level: config.values.loglevel, file: config.values.logfile }),
+    log: openLog(config),
+    clock,
+    timer: new LatencyTimer({ allocator, mutex, config, clock }),
     process: settings.process,
     wake: (thread) => mailboxes.wake(thread, mutex, signal),
   };

@@ -14,6 +14,7 @@ import { Mutex } from '../memory/mutex.ts';
 import { ABORT_THREAD } from '../persistence/persistence-state.ts';
 import { randomHex } from '../util/random.ts';
 import { resolveBindNames } from './bind-addresses.ts';
+import { Restarts } from './restarts.ts';
 import { startServingWorker } from './serving-worker.ts';
 import type { HandOver, ServingReport, ServingSettings } from './serving-thread.ts';
 import { startPersistenceWorker } from './persistence-worker.ts';
@@ -24,13 +25,20 @@ import {
   SUPERVISOR_THREAD,
   TLS_THREAD,
   attachShared,
-  fixedThreadCount,
 } from './shared-parts.ts';
 import type { ProcessFacts, SharedParts, ThreadSettings } from './shared-parts.ts';
+import type { SupervisorName } from './supervision.ts';
 
 /** How long the persistence thread may take to end before it is ended. */
 const STOP_WAIT_MILLIS_MAX = 2000;
 const RUN_ID_BYTES = 20;
+/** Threads that are always there: this one, the first that serves, and that for persistence. */
+const FIRST_THREADS = 3;
+/** What the log calls threads that are started again when they have died. */
+const RESTARTED_THREADS: ReadonlyMap<number, string> = new Map([
+  [TLS_THREAD, 'for TLS'],
+  [STATUS_THREAD, 'of the status page'],
+]);
 
 /** Why the server did not start, in the words of its log. */
 export class StartError extends Error {
@@ -53,6 +61,8 @@ export interface StartOptions {
   readonly worker?: Worker | undefined;
   /** Starts the worker of the status page, which is a layer above; undefined for none. */
   readonly startStatusWorker?: ((channelName: string) => Worker) | undefined;
+  /** Who watches the process, if anybody does, and is told when it stops. */
+  readonly supervisor?: SupervisorName;
   /** Called when the threads are there and data may still be loaded: with what asks them to stop (STOP_*). */
   readonly onStarting?: (requestStop: (reason: number) => void) => void;
 }
@@ -96,14 +106,13 @@ export class Supervisor {
       runId: randomHex(RUN_ID_BYTES),
       startMillis: Date.now(),
       executable: process.argv[1] ?? process.execPath,
+      supervisor: options.supervisor ?? 'no',
     };
     const arena = Arena.create();
     const settings = { arena: arena.handle(), config: config.serialize(), process: facts };
     const parts = attachShared({ ...settings, threadNumber: SUPERVISOR_THREAD }, arena);
-    parts.mutex.hold(() => {
-      publishConfig(parts.allocator, config);
-      arena.control[STATE_THREAD_COUNT] = fixedThreadCount(config);
-    });
+    parts.mutex.hold(() => publishConfig(parts.allocator, config));
+    arena.control[STATE_THREAD_COUNT] = FIRST_THREADS;
 
     const role = config.values.mode === 'threaded' ? 'keeper' : 'alone';
     const serving: ServingSettings = { ...settings, threadNumber: SERVING_THREAD, role, port: options.port };
@@ -130,6 +139,7 @@ export class Supervisor {
       });
       return supervisor;
     } catch (error) {
+      clients.startNoMore();
       await worker.terminate();
       await ended;
       throw error;
@@ -156,7 +166,9 @@ export class Supervisor {
 }
 
 function requestStop(parts: SharedParts, reason: number): void {
-  const { mutex, mailboxes } = parts;
+  const { mutex, mailboxes, allocator } = parts;
+  // It ends already, maybe because a thread has died with the lock, which nobody gets any more.
+  if (Atomics.load(allocator.arena.control, STATE_STOPPING) !== 0) return;
   mutex.hold(() => mailboxes.post(SERVING_THREAD, { kind: MAIL_STOP, clientId: 0, value: reason }));
   parts.wake(SERVING_THREAD);
 }
@@ -202,7 +214,6 @@ function whenTlsListens(worker: Worker, clients: ClientThreads, config: Config):
   return new Promise((resolve, reject) => {
     worker.on('message', (report: ServingReport) => {
       if (report.kind !== 'serving') return;
-      clients.port = report.port;
       if (config.values['tls-port'] === 0) resolve();
       else clients.startTls().then(resolve, reject);
     });
@@ -230,10 +241,12 @@ class ClientThreads {
   readonly #settings: ServingSettings;
   readonly #onFatal: () => void;
   readonly #workers = new Map<number, Worker>();
+  readonly #restarts = new Restarts(() => performance.now());
+  /** Threads that are to be started, after a pause. */
+  readonly #planned = new Map<number, NodeJS.Timeout>();
+  #startStatusWorker: StartOptions['startStatusWorker'];
+  #isEnding = false;
   #onAllEnded: () => void = () => {};
-  #tlsListens = false;
-  /** The port that the first thread listens on, once it does. */
-  port = 0;
 
   /** @param onFatal called when a thread has died holding a lock: what it was changing is half done */
   constructor(parts: SharedParts, settings: ServingSettings, onFatal: () => void) {
@@ -244,28 +257,32 @@ class ClientThreads {
 
   /** As the first thread has asked for. */
   startAnother(thread: number): void {
-    if (thread !== TLS_THREAD) {
-      this.#start(thread, 'client');
+    if (RESTARTED_THREADS.has(thread)) {
+      this.#plan(thread);
       return;
     }
-    this.startTls().catch((error: Error) => {
-      this.#parts.log.warning(error.message);
-      this.#onFatal();
-    });
+    this.#start(thread, 'client', startServingWorker);
+  }
+
+  /** Starts a thread of which there is one, unless it is there; after a pause when it has just died. */
+  #plan(thread: number): void {
+    if (this.#isEnding || this.#workers.has(thread) || this.#planned.has(thread)) return;
+    const start = (): Promise<void> =>
+      thread === TLS_THREAD ? this.startTls() : this.startStatus(this.#startStatusWorker!);
+    const timer = setTimeout(() => {
+      this.#planned.delete(thread);
+      start().catch((error: Error) => this.#parts.log.warning(error.message));
+    }, this.#restarts.pauseMillis(thread));
+    this.#planned.set(thread, timer.unref());
   }
 
   /** Starts the thread for TLS and waits until it listens. */
   startTls(): Promise<void> {
-    this.#tlsListens = false;
-    const worker = this.#start(TLS_THREAD, 'tls');
+    const worker = this.#start(TLS_THREAD, 'tls', startServingWorker);
     return new Promise((resolve, reject) => {
       worker.on('message', (report: ServingReport) => {
-        if (report.kind === 'ready') {
-          this.#tlsListens = true;
-          resolve();
-        } else if (report.kind === 'failed') {
-          reject(new StartError(report.reason));
-        }
+        if (report.kind === 'ready') resolve();
+        else if (report.kind === 'failed') reject(new StartError(report.reason));
       });
       worker.on('exit', () => reject(new StartError('the thread for TLS ended before it could listen')));
     });
@@ -273,22 +290,20 @@ class ClientThreads {
 
   /** Starts the thread of the status page and waits until it listens. */
   async startStatus(startWorker: (channelName: string) => Worker): Promise<void> {
+    this.#startStatusWorker = startWorker;
     await whenReady(this.#start(STATUS_THREAD, 'client', startWorker));
   }
 
-  #start(
-    thread: number,
-    role: 'client' | 'tls',
-    startWorker: (channelName: string) => Worker = startServingWorker,
-  ): Worker {
+  #start(thread: number, role: 'client' | 'tls', startWorker: (channelName: string) => Worker): Worker {
     const { log, allocator } = this.#parts;
     const worker = startWorker(allocator.arena.channelName);
     this.#workers.set(thread, worker);
+    this.#countThreads();
+    this.#restarts.started(thread);
     worker.on('message', (report: ServingReport) => {
       if (report.kind !== 'listening') return;
       const arena = allocator.arena.handle();
-      const { port } = this;
-      const settings: ServingSettings = { ...this.#settings, arena, threadNumber: thread, role, port };
+      const settings: ServingSettings = { ...this.#settings, arena, threadNumber: thread, role };
       worker.postMessage(settings);
     });
     worker.on('error', (error) => {
@@ -305,18 +320,24 @@ class ClientThreads {
     else worker.postMessage(handOver, [handOver.port]);
   }
 
+  /** For INFO. */
+  #countThreads(): void {
+    this.#parts.allocator.arena.control[STATE_THREAD_COUNT] = FIRST_THREADS + this.#workers.size;
+  }
+
   #ended(thread: number): void {
     this.#workers.delete(thread);
+    this.#countThreads();
+    this.#restarts.ended(thread);
     const { mutex, mailboxes, log, allocator } = this.#parts;
     const logMutex = new Mutex(allocator.arena.control, CONTROL_LOG_MUTEX, SUPERVISOR_THREAD);
     if (mutex.owner() === thread || logMutex.owner() === thread) {
       log.warning(`Thread ${thread} died inside the critical section; the server stops.`);
+      Atomics.compareExchange(allocator.arena.control, STATE_STOPPING, 0, 1 + 1);
       this.#onFatal();
-    } else if (
-      Atomics.load(allocator.arena.control, STATE_STOPPING) === 0 &&
-      // One that never could listen has no clients, and another would fare no better.
-      (thread !== TLS_THREAD || this.#tlsListens)
-    ) {
+    } else if (!this.#isEnding && Atomics.load(allocator.arena.control, STATE_STOPPING) === 0) {
+      const what = RESTARTED_THREADS.get(thread);
+      if (what !== undefined) log.warning(`The thread ${what} has ended; another will take its place.`);
       mutex.hold(() =>
         mailboxes.post(SERVING_THREAD, { kind: MAIL_THREAD_ENDED, clientId: 0, value: thread }),
       );
@@ -325,8 +346,15 @@ class ClientThreads {
     if (this.#workers.size === 0) this.#onAllEnded();
   }
 
+  /** The server ends, or cannot start. */
+  startNoMore(): void {
+    this.#isEnding = true;
+    for (const timer of this.#planned.values()) clearTimeout(timer);
+  }
+
   /** Waits until all have ended; those that have not by then are ended. */
   async allEnded(): Promise<void> {
+    this.startNoMore();
     if (this.#workers.size === 0) return;
     // The first thread has told the others, which run in its layer.
     if (this.#workers.has(STATUS_THREAD)) this.#parts.wake(STATUS_THREAD);

@@ -41,15 +41,8 @@ async function main(settings: ServingSettings, arena: Arena): Promise<void> {
   });
   server.connect(core);
   // What INFO says is about the threads that serve sockets.
-  const io = parts.config.values.io !== 'node' && openLibc() !== undefined ? 'epoll' : 'node';
-  const services = connectServices({
-    parts,
-    core,
-    transport: server,
-    releasePages: () => {},
-    io,
-    port: settings.port,
-  });
+  const libc = parts.config.values.io === 'node' ? undefined : openLibc();
+  const services = connectServices({ parts, core, releasePages: () => {}, libc });
   reportCrashes({ parts, services }, () => report({ kind: 'crashing' }));
 
   const history = new History();
