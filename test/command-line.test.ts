@@ -6,7 +6,8 @@ import { join } from 'node:path';
 import { describe, test, type TestContext } from 'node:test';
 import { freePort } from './support/free-port.ts';
 import { RespClient } from './support/resp-client.ts';
-import { MAIN_PATH, epollUnavailableReason } from './support/server-process.ts';
+import { MAIN_PATH } from '../src/compare/servers.ts';
+import { epollUnavailableReason } from './support/server-process.ts';
 import { temporaryDirectory } from './support/temporary-directory.ts';
 import { waitUntil } from './support/wait-until.ts';
 

@@ -6,7 +6,7 @@ import { connect as connectPlain, createServer as createListener, type AddressIn
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { connect as connectTls, type TLSSocket } from 'node:tls';
-import { createServer } from '../src/index.ts';
+import { createServer } from 'redis-clone-ts';
 import { makeAuthority, makeCertificate, opensslSkipReason } from './support/certificates.ts';
 import { freePort } from './support/free-port.ts';
 import { IMPLEMENTATIONS, type Implementation } from './support/implementations.ts';
