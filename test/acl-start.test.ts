@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { freePort } from './support/free-port.ts';
 import { RespClient } from './support/resp-client.ts';
-import { MAIN_PATH } from './support/server-process.ts';
+import { MAIN_PATH } from '../src/compare/servers.ts';
 import { temporaryDirectory } from './support/temporary-directory.ts';
 import { waitUntil } from './support/wait-until.ts';
 

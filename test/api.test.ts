@@ -4,13 +4,13 @@ import { spawn } from 'node:child_process';
 import { readdirSync } from 'node:fs';
 import { describe, test } from 'node:test';
 import { createClient } from 'redis';
-import { createServer } from '../src/index.ts';
+import { createServer } from 'redis-clone-ts';
 import { describeReply, RespClient } from './support/resp-client.ts';
 import { availableTransports } from './support/server-process.ts';
 import { temporaryDirectory } from './support/temporary-directory.ts';
 import { waitUntil } from './support/wait-until.ts';
 
-const INDEX_URL = new URL('../src/index.js', import.meta.url).href;
+const INDEX_URL = import.meta.resolve('redis-clone-ts');
 
 for (const io of availableTransports()) {
   describe(`createServer on ${io}`, () => {

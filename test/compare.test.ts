@@ -12,7 +12,7 @@ import { reportHtml } from '../src/compare/report.ts';
 import { chromiumSkipReason } from './support/chromium.ts';
 import { keepPicture, overflowOnPhone, paintedColours, withPage } from './support/page.ts';
 import { sampleComparison } from './support/sample-comparison.ts';
-import { MAIN_PATH } from './support/server-process.ts';
+import { MAIN_PATH } from '../src/compare/servers.ts';
 import { temporaryDirectory } from './support/temporary-directory.ts';
 
 const CHART_IDS = ['throughput', 'cpu', 'latency', 'memory', 'threads', 'pauses'];

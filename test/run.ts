@@ -11,6 +11,7 @@ import { dirname, join, relative, sep } from 'node:path';
 import { run } from 'node:test';
 import { spec } from 'node:test/reporters';
 import { fileURLToPath } from 'node:url';
+import { bundleProgram } from '../scripts/bundle.ts';
 
 /**
  * Files at a time: one more than cores, for the tests of whole servers wait now and then; but each may have six
@@ -81,6 +82,8 @@ function oneFile(files: readonly string[], index: number): readonly string[] {
   return [path];
 }
 
+// The servers that tests start run what the package runs.
+await bundleProgram();
 const all = testFiles();
 const names = process.argv.slice(2);
 const selected =

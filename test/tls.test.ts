@@ -8,7 +8,7 @@ import { after, test } from 'node:test';
 import type { TestContext } from 'node:test';
 import { connect as connectTls, type TLSSocket } from 'node:tls';
 import type { Worker } from 'node:worker_threads';
-import { createServer } from '../src/index.ts';
+import { createServer } from 'redis-clone-ts';
 import type { ServingReport } from '../src/servers/serving-thread.ts';
 import { makeAuthority, makeCertificate, opensslSkipReason } from './support/certificates.ts';
 import { freePort } from './support/free-port.ts';

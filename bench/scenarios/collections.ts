@@ -1,5 +1,8 @@
-/** Memory of collections: the same content on every server, by what the server says it uses. */
-import { fixed, printTable, progress } from '../../src/compare/terminal.ts';
+/**
+ * Memory of collections: the same content on every server, by what the server says it uses; and how much of
+ * it is left in holes when most elements of large collections are deleted.
+ */
+import { fixed, megabytes, printTable, progress } from '../../src/compare/terminal.ts';
 import { encodeCommand, RespConnection } from '../../src/compare/resp.ts';
 import { readInfo, type Variant, withServer } from '../../src/compare/servers.ts';
 
@@ -26,7 +29,21 @@ interface Figure {
   readonly bytesPerKey: number;
 }
 
+/** Of a large hash whose fields are deleted: all but every tenth. */
+interface Holes {
+  readonly server: Variant;
+  readonly usedBefore: number;
+  readonly usedAfter: number;
+  /** What the allocator keeps for it, holes included. */
+  readonly activeAfter: number;
+}
+
 const BATCH = 100;
+const LARGE_HASH_FIELDS = 5000;
+/** Values of so many bytes and up to as many more: fields of different sizes lie side by side. */
+const VALUE_BYTES_MIN = 10;
+const VALUE_BYTES_SPREAD = 120;
+const KEPT_EVERY = 10;
 const MILLION = 1_000_000;
 
 const hashOf = (index: number) => (index * 2_654_435_761) % 2 ** 32;
@@ -71,7 +88,13 @@ const CONTENTS: readonly Content[] = [
   },
 ];
 
-export async function runCollections({ servers, elementCount }: CollectionsOptions): Promise<Figure[]> {
+/** One field of `KEPT_EVERY`, whatever the size of its value. */
+const isKept = (index: number) => (hashOf(index) >>> 20) % KEPT_EVERY === 0;
+
+export async function runCollections({
+  servers,
+  elementCount,
+}: CollectionsOptions): Promise<{ figures: Figure[]; holes: Holes[] }> {
   const figures: Figure[] = [];
   for (const content of CONTENTS) {
     const keyCount = Math.max(1, Math.floor(elementCount / content.size));
@@ -81,9 +104,15 @@ export async function runCollections({ servers, elementCount }: CollectionsOptio
       figures.push({ content: content.name, server, bytesPerKey: bytes / keyCount });
     }
   }
+  const holes: Holes[] = [];
+  for (const server of servers) {
+    progress(`${server}: fields of large hashes are deleted`);
+    holes.push(await withServer(server, {}, async ({ port }) => measureHoles(server, port, elementCount)));
+  }
   progress('');
   print(figures);
-  return figures;
+  printHoles(holes);
+  return { figures, holes };
 }
 
 async function measure(port: number, content: Content, keyCount: number): Promise<number> {
@@ -98,14 +127,65 @@ async function measure(port: number, content: Content, keyCount: number): Promis
       const elements = Array.from({ length: count }, (_, i) => content.element(start + i)).flat();
       commands.push(encodeCommand([...content.command(`key:${key}`), ...elements]));
     }
-    const largest = Math.max(...commands.map(({ length }) => length));
-    await connection.pipeline(commands.length, largest, (into, offset, index) => {
-      return offset + commands[index]!.copy(into, offset);
-    });
+    await send(connection, commands);
   }
   const after = await used();
   connection.close();
   return after - before;
+}
+
+async function send(connection: RespConnection, commands: readonly Buffer[]): Promise<void> {
+  const largest = Math.max(...commands.map(({ length }) => length));
+  await connection.pipeline(commands.length, largest, (into, offset, index) => {
+    return offset + commands[index]!.copy(into, offset);
+  });
+}
+
+async function measureHoles(server: Variant, port: number, fieldCount: number): Promise<Holes> {
+  const connection = await RespConnection.open(port);
+  const read = async (name: string) => Number((await readInfo(connection, 'memory')).get(name));
+  const before = await read('used_memory');
+  const fields = Array.from({ length: LARGE_HASH_FIELDS }, (_, index) => index);
+  const batches = Array.from({ length: LARGE_HASH_FIELDS / BATCH }, (_, batch) =>
+    fields.slice(batch * BATCH, (batch + 1) * BATCH),
+  );
+  const forEachHash = async (command: (key: string, batch: readonly number[]) => readonly string[]) => {
+    for (let hash = 0; hash < Math.max(1, fieldCount / LARGE_HASH_FIELDS); hash++)
+      await send(
+        connection,
+        batches.map((batch) => encodeCommand(command(`hash:${hash}`, batch))),
+      );
+  };
+
+  await forEachHash((key, batch) => [
+    'HSET',
+    key,
+    ...batch.flatMap((index) => [
+      `field:${index}`,
+      'x'.repeat(VALUE_BYTES_MIN + (hashOf(index) % VALUE_BYTES_SPREAD)),
+    ]),
+  ]);
+  const usedBefore = (await read('used_memory')) - before;
+  await forEachHash((key, batch) => [
+    'HDEL',
+    key,
+    ...batch.filter((index) => !isKept(index)).map((index) => `field:${index}`),
+  ]);
+  const usedAfter = (await read('used_memory')) - before;
+  const activeAfter = await read('allocator_active');
+  connection.close();
+  return { server, usedBefore, usedAfter, activeAfter };
+}
+
+function printHoles(holes: readonly Holes[]): void {
+  const rows = holes.map(({ server, usedBefore, usedAfter, activeAfter }) => ({
+    server,
+    'used MB': megabytes(usedBefore),
+    'used after': megabytes(usedAfter),
+    'kept after': megabytes(activeAfter),
+    'of what was used %': fixed((activeAfter / usedBefore) * 100, 0),
+  }));
+  printTable(`Hashes of ${LARGE_HASH_FIELDS} fields, nine of ten deleted: what the holes keep`, rows);
 }
 
 function print(figures: readonly Figure[]): void {

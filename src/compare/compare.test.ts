@@ -12,6 +12,7 @@ test('the tables show the servers side by side, and who is missing', () => {
   assert.match(text, /the threaded .* not available: cannot start/);
   assert.match(text, /AOF +bytes +% GET +-P +clients +the eventloop +the pool +the redis\n/);
   assert.match(text, /off +64 +90 +1 +50 +353553 +282843 +441942\n/);
+  assert.match(text, /the pool +off +64 +90 +1 +50 +2\.000 +1\.000 +16 +6\.3 +6\.3\n/);
   assert.match(text, /Longest wait of a single command/);
 });
 

@@ -3,6 +3,7 @@ import { existsSync, writeFileSync } from 'node:fs';
 import { availableParallelism, totalmem } from 'node:os';
 import { inspectServer } from './architectures.ts';
 import { type Cell, type Comparison, labelOf, PERCENTS, type ServerFacts } from './figures.ts';
+import { BOUND_CORES, isSharedByThreads, lockedShare, speedupMax } from './lock-bound.ts';
 import { COMPARE_HELP, type CompareOptions, parseCompareOptions } from './options.ts';
 import { measurePauses, pausesMillis } from './pauses.ts';
 import { reportHtml } from './report.ts';
@@ -112,6 +113,7 @@ export function comparisonText(comparison: Comparison): string {
     bySetting(comparison, '99 % of batches answered within milliseconds', (cell) =>
       fixed(cell.latencyMillis[PERCENTS.indexOf(99)] ?? NaN, 2),
     ),
+    lockText(comparison),
     footprintsText(comparison),
     pausesText(comparison),
   ];
@@ -136,6 +138,26 @@ function bySetting(comparison: Comparison, title: string, text: (cell: Cell) => 
     settings.set(key, row);
   }
   return settings.size === 0 ? '' : tableText(title, [...settings.values()]);
+}
+
+/** Where several threads serve: what of their time passes under the lock, and what more cores can bring. */
+function lockText(comparison: Comparison): string {
+  const rows = comparison.cells.filter(isSharedByThreads).map((cell): Row => ({
+    server: labelOf(comparison, cell.server),
+    AOF: cell.log,
+    bytes: cell.valueBytes,
+    '% GET': cell.readsPercent,
+    '-P': cell.pipeline,
+    clients: cell.clients,
+    'µs held': fixed(cell.lock?.heldMicros ?? NaN, 3),
+    'µs waited': fixed(cell.lock?.waitedMicros ?? NaN, 3),
+    '% under lock': fixed((lockedShare(cell) ?? NaN) * 100, 0),
+    ...Object.fromEntries(
+      BOUND_CORES.map((cores) => [`${cores} cores`, fixed(speedupMax(cell, cores) ?? NaN, 1)]),
+    ),
+  }));
+  if (rows.length === 0) return '';
+  return tableText('The lock, by command; and at most how many times the speed of one core', rows);
 }
 
 function footprintsText(comparison: Comparison): string {

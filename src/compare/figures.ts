@@ -30,8 +30,16 @@ export interface Cell extends Setting {
   readonly cpuMicros: number;
   /** Of all rounds together, at `PERCENTS`; a batch of `pipeline` commands is one sample. */
   readonly latencyMillis: readonly number[];
+  /** By command, of all threads together: medians of the rounds. A server without a lock has none. */
+  readonly lock?: LockTime;
   /** CPU time of the load as a share of what its threads can use at most: near 1, the load is the limit. */
   readonly loadBusyShare: number;
+}
+
+/** Time that passed under the lock of the store, and waiting for it. */
+export interface LockTime {
+  readonly heldMicros: number;
+  readonly waitedMicros: number;
 }
 
 /** The percentiles that are kept of each latency; the last is the longest of all. */

@@ -35,6 +35,13 @@ test('what could not be measured is said', () => {
   assert.match(reportHtml(comparison), /<b>the pool<\/b>, 200 clients: ERR max number/);
 });
 
+test('what the lock bounds is told of the servers with several threads', () => {
+  const html = reportHtml(sampleComparison());
+  assert.match(html, /<th>at most, on<br>8 cores<\/th><th>at most, on<br>32 cores<\/th>/);
+  assert.match(html, /<td>16 %<\/td><td>6\.3<\/td><td>6\.3<\/td>/);
+  assert.doesNotMatch(reportHtml({ ...sampleComparison(), cells: [] }), /What the lock bounds/);
+});
+
 test('text from elsewhere cannot become markup', () => {
   assert.equal(escapeHtml('<a href="x">&'), '&lt;a href=&quot;x&quot;&gt;&amp;');
   const hostile = { CPU: '</script><script>alert(1)</script>' };

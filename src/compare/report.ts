@@ -1,5 +1,6 @@
 /** The report of a comparison: one HTML file that holds all it needs, to be opened without a network. */
 import { type Cell, type Comparison, labelOf, type ServerFacts } from './figures.ts';
+import { BOUND_CORES, isSharedByThreads, lockedShare, speedupMax } from './lock-bound.ts';
 import { REPORT_STYLE } from './report-style.ts';
 import { takeaways } from './takeaways.ts';
 import { fixed } from './terminal.ts';
@@ -101,6 +102,7 @@ that line.</p>
 ${FIGURES.map(figureHtml).join('\n')}
 </div>
 ${savesTable(comparison)}
+${locksTable(comparison)}
 ${method(comparison)}
 <h2>All figures</h2>
 <details><summary>${comparison.cells.length} measurements</summary>
@@ -201,6 +203,29 @@ function savesTable(comparison: Comparison): string {
 <th>of which may be<br>the prober's own</th><th>throughput kept<br>while saving</th>
 <th>one BGSAVE<br>took</th></tr></thead>
 <tbody>${rows.join('\n')}</tbody></table></div>`;
+}
+
+function locksTable(comparison: Comparison): string {
+  const rows = comparison.cells.filter(isSharedByThreads).map((cell) => {
+    const label = escapeHtml(labelOf(comparison, cell.server));
+    const bounds = BOUND_CORES.map((cores) => `<td>${fixed(speedupMax(cell, cores) ?? NaN, 1)}</td>`);
+    return `<tr><th scope="row"><i class="swatch ${cell.server}"></i>${label}</th>
+<td>${cell.clients}</td><td>${cell.pipeline}</td><td>${cell.readsPercent}</td><td>${cell.valueBytes}</td>
+<td>${cell.log}</td><td>${fixed(cell.lock?.heldMicros ?? NaN, 3)}</td>
+<td>${fixed(cell.lock?.waitedMicros ?? NaN, 3)}</td>
+<td>${fixed((lockedShare(cell) ?? NaN) * 100, 0)} %</td>${bounds.join('')}</tr>`;
+  });
+  if (rows.length === 0) return '';
+  const bounds = BOUND_CORES.map((cores) => `<th>at most, on<br>${cores} cores</th>`);
+  return `<h2>What the lock bounds</h2>
+<p>Reading, parsing and sending go on side by side; commands run one after another, under the lock. However
+many cores there are, no more than one command is answered in the time that a command holds it. The last
+columns say how many times the speed of one core that allows. It is a bound, not a forecast: the more cores
+want the lock, the more it costs to pass it on.</p>
+<details><summary>${rows.length} measurements</summary><div class="scroll"><table>
+<thead><tr><th>Server</th><th>clients</th><th>-P</th><th>% GET</th><th>bytes</th><th>AOF</th>
+<th>µs held</th><th>µs waited</th><th>of its time</th>${bounds.join('')}</tr></thead>
+<tbody>${rows.join('\n')}</tbody></table></div></details>`;
 }
 
 function method({ plan, servers }: Comparison): string {

@@ -1,15 +1,15 @@
 /** Servers under measurement: start, stop, and what the kernel knows about them. */
 import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
 import { RespConnection } from './resp.ts';
 
-/** The program of which this file is a part; it is run here, not imported. */
-const MAIN = join(fileURLToPath(new URL('..', import.meta.url)), 'main.js');
+/** The program of which this file is a part, by the package's own name; it is run here, not imported. */
+export const MAIN_PATH = join(dirname(createRequire(import.meta.url).resolve('redis-clone-ts')), 'main.js');
 const START_MILLIS_MAX = 30_000;
 const STOP_MILLIS_MAX = 10_000;
 const POLL_MILLIS = 1;
@@ -17,11 +17,11 @@ const CLOCK_TICKS_PER_SECOND = 100;
 
 /** Command line before the options that every server shares. */
 const VARIANTS = {
-  eventloop: [process.execPath, MAIN, '--mode=eventloop'],
-  epoll: [process.execPath, MAIN, '--io=epoll'],
-  node: [process.execPath, MAIN, '--io=node'],
-  threaded: [process.execPath, MAIN, '--mode=threaded'],
-  pool: [process.execPath, MAIN, '--mode=threaded', '--threads=2'],
+  eventloop: [process.execPath, MAIN_PATH, '--mode=eventloop'],
+  epoll: [process.execPath, MAIN_PATH, '--io=epoll'],
+  node: [process.execPath, MAIN_PATH, '--io=node'],
+  threaded: [process.execPath, MAIN_PATH, '--mode=threaded'],
+  pool: [process.execPath, MAIN_PATH, '--mode=threaded', '--threads=2'],
   redis: ['redis-server'],
 } as const;
 

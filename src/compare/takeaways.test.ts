@@ -4,13 +4,19 @@ import { sampleComparison } from '../../test/support/sample-comparison.ts';
 import { takeaways } from './takeaways.ts';
 
 test('the servers are held against the event loop', () => {
-  const [single, pipelined, memory, pauses, ...rest] = takeaways(sampleComparison());
+  const [single, pipelined, lock, pipelinedLock, memory, pauses, ...rest] = takeaways(sampleComparison());
   assert.match(
     single ?? '',
     /^50 clients, no pipelining: the event loop answers 353,553 commands per second/,
   );
   assert.match(single ?? '', /The threaded: 0\.50 times the speed, 2\.00 times the CPU\./);
   assert.match(pipelined ?? '', /^50 clients, pipelining of 16: /);
+  assert.match(
+    lock ?? '',
+    /^Under the lock, no pipelining .*: the threaded 10 % of its time, so at most 8\.0/,
+  );
+  assert.match(lock ?? '', /; the pool 16 % of its time, so at most 6\.3 on 8 and 6\.3 on 32 cores\.$/);
+  assert.match(pipelinedLock ?? '', /^Under the lock, pipelining of 16 /);
   assert.match(memory ?? '', /the eventloop 0\.00 MiB, the threaded 4\.00 MiB/);
   assert.match(pauses ?? '', /the eventloop 10\.0 ms, the threaded 20\.0 ms/);
   assert.deepEqual(rest, []);

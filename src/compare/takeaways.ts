@@ -1,33 +1,51 @@
 /** What the figures say, in sentences: the servers held against the event loop in one setting. */
 import { type Cell, type Comparison, type Footprint, labelOf } from './figures.ts';
+import { BOUND_CORES, isSharedByThreads, lockedShare, speedupMax } from './lock-bound.ts';
 import { fixed } from './terminal.ts';
 
 const MEBIBYTE = 1024 * 1024;
 /** The number of clients that the sentences are about, or the largest that was measured if it was not. */
 const CLIENTS = 50;
 
-/** Sentences about cost, speed, memory and pauses; those for which something was measured. */
+/** Sentences about cost, speed, the lock, memory and pauses; those for which something was measured. */
 export function takeaways(comparison: Comparison): string[] {
-  return [...speedAndCost(comparison), ...memory(comparison), ...pauses(comparison)];
+  return [...speedAndCost(comparison), ...locks(comparison), ...memory(comparison), ...pauses(comparison)];
 }
 
 function speedAndCost(comparison: Comparison): string[] {
-  const [first] = comparison.cells;
-  if (first === undefined) return [];
   const clients = usualClients(comparison.cells.map((cell) => cell.clients));
-  const pipelines = [...new Set(comparison.cells.map(({ pipeline }) => pipeline))];
-  return pipelines.flatMap((pipeline) => {
-    const cells = comparison.cells.filter(
-      (cell) => isSameStage(cell, first) && cell.clients === clients && cell.pipeline === pipeline,
-    );
+  return usualCells(comparison).flatMap(([pipeline, cells]) => {
     const base = cells.find(({ server }) => server === 'eventloop');
     if (base === undefined) return [];
     const others = cells.filter((cell) => cell !== base).map((cell) => ratios(comparison, cell, base));
-    const batches = pipeline === 1 ? 'no pipelining' : `pipelining of ${pipeline}`;
     const speed = `${thousands(base.requestsPerSecond)} commands per second`;
     const cost = `${fixed(base.cpuMicros, 1)} µs of CPU each`;
     const loop = `the event loop answers ${speed} for ${cost}.`;
-    return [`${counted(clients, 'client')}, ${batches}: ${loop}${others.join('')}`];
+    return [`${counted(clients, 'client')}, ${batches(pipeline)}: ${loop}${others.join('')}`];
+  });
+}
+
+/** The cells of the usual number of clients in the first stage, by pipelining. */
+function usualCells({ cells }: Comparison): (readonly [pipeline: number, cells: readonly Cell[]])[] {
+  const [first] = cells;
+  if (first === undefined) return [];
+  const clients = usualClients(cells.map((cell) => cell.clients));
+  const usual = cells.filter((cell) => isSameStage(cell, first) && cell.clients === clients);
+  const pipelines = [...new Set(cells.map(({ pipeline }) => pipeline))];
+  return pipelines.map((pipeline) => [pipeline, usual.filter((cell) => cell.pipeline === pipeline)]);
+}
+
+function locks(comparison: Comparison): string[] {
+  return usualCells(comparison).flatMap(([pipeline, cells]) => {
+    const parts = cells.filter(isSharedByThreads).map((cell) => {
+      const bounds = BOUND_CORES.map((cores) => `${fixed(speedupMax(cell, cores) ?? NaN, 1)} on ${cores}`);
+      const share = fixed((lockedShare(cell) ?? NaN) * 100, 0);
+      const label = labelOf(comparison, cell.server);
+      return `${label} ${share} % of its time, so at most ${bounds.join(' and ')} cores`;
+    });
+    if (parts.length === 0) return [];
+    const speed = 'times the speed that one core has';
+    return [`Under the lock, ${batches(pipeline)} (${speed}): ${parts.join('; ')}.`];
   });
 }
 
@@ -79,6 +97,10 @@ function pauses(comparison: Comparison): string[] {
 
 function usualClients(measured: readonly number[]): number {
   return measured.includes(CLIENTS) ? CLIENTS : Math.max(...measured);
+}
+
+function batches(pipeline: number): string {
+  return pipeline === 1 ? 'no pipelining' : `pipelining of ${pipeline}`;
 }
 
 function counted(count: number, noun: string): string {

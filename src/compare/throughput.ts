@@ -5,7 +5,8 @@
  */
 import { createHistogram, type RecordableHistogram } from 'node:perf_hooks';
 import { BGREWRITEAOF, runJob } from './background-job.ts';
-import { type Cell, type Footprint, type Gap, PERCENTS, type ServerName, type Setting } from './figures.ts';
+import type { Cell, Footprint, Gap, LockTime, ServerName, Setting } from './figures.ts';
+import { PERCENTS } from './figures.ts';
 import { LoadClients, type LoadCommand, type LoadFigures } from './load.ts';
 import type { CompareOptions } from './options.ts';
 import { fillKeys, RespConnection } from './resp.ts';
@@ -35,6 +36,13 @@ interface Participant {
   readonly server: RunningServer;
   clients: LoadClients | undefined;
   hasFailed: boolean;
+}
+
+/** One run; CPU and lock by command. */
+interface Round {
+  readonly load: LoadFigures;
+  readonly cpuMicros: number;
+  readonly lock: LockTime | undefined;
 }
 
 /** What stays the same while a set of servers lives. */
@@ -162,7 +170,7 @@ class Grid {
   async #measureSetting(setting: Setting): Promise<void> {
     const runs = this.#participants.map((participant) => ({
       participant,
-      rounds: [] as { readonly load: LoadFigures; readonly cpuMicros: number }[],
+      rounds: [] as Round[],
     }));
     for (let round = 0; round < this.#options.roundsCount; round++) {
       // Who goes first changes, so that nobody always follows the same neighbour.
@@ -172,9 +180,12 @@ class Grid {
         await this.#attempt(participant, describeSetting(setting), async () => {
           const { clients, server } = participant;
           if (clients === undefined) return;
+          const lockBefore = await readLockTime(server);
           const before = server.cpu();
           const load = await this.#run(clients, setting, this.#options.cellMillis);
-          rounds.push({ load, cpuMicros: cpuMicrosBetween(before, server.cpu()) / load.requestsCount });
+          const cpuMicros = cpuMicrosBetween(before, server.cpu()) / load.requestsCount;
+          const lock = lockTimeBetween(lockBefore, await readLockTime(server), load.requestsCount);
+          rounds.push({ load, cpuMicros, lock });
           await keepLogShort(server, setting);
         });
         this.#bar.advance(this.#options.cellMillis);
@@ -183,11 +194,13 @@ class Grid {
 
     for (const { participant, rounds } of runs) {
       if (rounds.length === 0) continue;
+      const locks = rounds.flatMap(({ lock }) => (lock === undefined ? [] : [lock]));
       this.#figures.cells.push({
         server: participant.name,
         ...setting,
         requestsPerSecond: median(rounds.map(({ load }) => load.requestsPerSecond)),
         cpuMicros: median(rounds.map(({ cpuMicros }) => cpuMicros)),
+        ...(locks.length > 0 && { lock: medianLockTime(locks) }),
         latencyMillis: latencies(rounds.map(({ load }) => load.histogram)),
         loadBusyShare: median(rounds.map(({ load }) => load.busyShare)),
       });
@@ -243,6 +256,35 @@ function latencies(histograms: readonly RecordableHistogram[]): number[] {
   const all = createHistogram();
   for (const histogram of histograms) all.add(histogram);
   return PERCENTS.map((percent) => (percent === 100 ? all.max : all.percentile(percent)) / NANOS_PER_MILLI);
+}
+
+/** What the server has counted since its start, in microseconds; undefined for one without a lock. */
+async function readLockTime(server: RunningServer): Promise<LockTime | undefined> {
+  const connection = await RespConnection.open(server.port);
+  const stats = await readInfo(connection, 'stats');
+  connection.close();
+  const [held, waited] = [stats.get('lock_hold_usec'), stats.get('lock_wait_usec')];
+  if (held === undefined || waited === undefined) return undefined;
+  return { heldMicros: Number(held), waitedMicros: Number(waited) };
+}
+
+function lockTimeBetween(
+  before: LockTime | undefined,
+  after: LockTime | undefined,
+  commandsCount: number,
+): LockTime | undefined {
+  if (before === undefined || after === undefined) return undefined;
+  return {
+    heldMicros: (after.heldMicros - before.heldMicros) / commandsCount,
+    waitedMicros: (after.waitedMicros - before.waitedMicros) / commandsCount,
+  };
+}
+
+function medianLockTime(locks: readonly LockTime[]): LockTime {
+  return {
+    heldMicros: median(locks.map(({ heldMicros }) => heldMicros)),
+    waitedMicros: median(locks.map(({ waitedMicros }) => waitedMicros)),
+  };
 }
 
 /** A full disk would be a finding about the disk. */

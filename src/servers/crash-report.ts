@@ -11,6 +11,7 @@ import { basename } from 'node:path';
 import type { Call } from '../commands/call.ts';
 import type { Services } from '../commands/services.ts';
 import type { Mutex } from '../memory/mutex.ts';
+import { stackText } from '../util/stack-text.ts';
 import type { ThreadParts } from './thread-parts.ts';
 
 /** How long the report waits for the lock, when another thread has it. */
@@ -124,12 +125,12 @@ function messageOf(error: unknown): string {
 }
 
 function stackOf(error: unknown): string {
-  return lines(['', 'Backtrace:', (error instanceof Error ? error.stack : undefined) ?? messageOf(error)]);
+  return lines(['', 'Backtrace:', stackText(error)]);
 }
 
-/** File and line of the innermost frame: `debug.js:311`. */
+/** File and line of the innermost frame: `debug.ts:311`. */
 function placeOf(error: unknown): string {
-  const frame = /^\s+at .*?([^\s(]+):(\d+):\d+\)?$/m.exec((error instanceof Error && error.stack) || '');
+  const frame = /^\s+at .*?([^\s(]+):(\d+):\d+\)?$/m.exec(stackText(error));
   return frame === null ? 'unknown' : `${basename(frame[1]!)}:${frame[2]}`;
 }
 

@@ -13,6 +13,7 @@ import { CONTROL_LOG_MUTEX } from '../memory/control-block.ts';
 import { Mutex } from '../memory/mutex.ts';
 import { ABORT_THREAD } from '../persistence/persistence-state.ts';
 import { randomHex } from '../util/random.ts';
+import { stackText } from '../util/stack-text.ts';
 import { resolveBindNames } from './bind-addresses.ts';
 import { Restarts } from './restarts.ts';
 import { startServingWorker } from './serving-worker.ts';
@@ -203,7 +204,7 @@ function startPersistence(
     worker.postMessage(own);
   });
   worker.on('error', (error) => {
-    parts.log.warning(`The persistence thread died: ${error.stack ?? String(error)}`);
+    parts.log.warning(`The persistence thread died: ${stackText(error)}`);
     onDeath();
   });
   return { worker, ended: new Promise((resolve) => worker.once('exit', () => resolve())) };
@@ -307,7 +308,7 @@ class ClientThreads {
       worker.postMessage(settings);
     });
     worker.on('error', (error) => {
-      log.warning(`Serving thread ${thread} died: ${error.stack ?? String(error)}`);
+      log.warning(`Serving thread ${thread} died: ${stackText(error)}`);
     });
     worker.on('exit', () => this.#ended(thread));
     return worker;
@@ -378,7 +379,7 @@ async function watchEnd(
     if (report.kind === 'stopped') code = report.code;
   });
   worker.on('error', (error) => {
-    parts.log.warning(`A serving thread died: ${error.stack ?? String(error)}`);
+    parts.log.warning(`A serving thread died: ${stackText(error)}`);
   });
   await new Promise<void>((resolve) => worker.once('exit', () => resolve()));
   const { control } = parts.allocator.arena;

@@ -12,6 +12,7 @@ import { createServer } from 'node:http';
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { isLoopback } from '../servers/bind-addresses.ts';
+import { stackText } from '../util/stack-text.ts';
 import { credentialsOf, isFromOtherSite, isHostAllowed } from './access.ts';
 import type { Visitor } from './access.ts';
 import type { History } from './history.ts';
@@ -172,9 +173,7 @@ export class StatusServer {
   #failure(error: unknown): Answer {
     if (error instanceof BadQueryError) return text(400, error.message);
     if (!(error instanceof RefusedError)) {
-      this.#parts.warn(
-        `Status page: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`,
-      );
+      this.#parts.warn(`Status page: ${stackText(error)}`);
       return text(500, 'the page failed; the log of the server says how');
     }
     const answer = text(error.status, error.message);

@@ -7,13 +7,8 @@ import { test, type TestContext } from 'node:test';
 import { DUMP_NAME, directoryFor } from '../support/persistent-server.ts';
 import type { RespClient } from '../support/resp-client.ts';
 import { infoFields } from '../support/server-info.ts';
-import {
-  MAIN_PATH,
-  redisSkipReason,
-  startRedis,
-  startServer,
-  type ServerProcess,
-} from '../support/server-process.ts';
+import { MAIN_PATH } from '../../src/compare/servers.ts';
+import { redisSkipReason, startRedis, startServer, type ServerProcess } from '../support/server-process.ts';
 import { waitUntil } from '../support/wait-until.ts';
 
 const skip = redisSkipReason();

@@ -74,6 +74,7 @@ function cellsOf(server: ServerName, clients: number): Cell[] {
       clients,
       requestsPerSecond: (50_000 * pipeline * Math.sqrt(clients)) / slowness,
       cpuMicros: (10 * slowness) / pipeline,
+      ...(server !== 'redis' && { lock: { heldMicros: 2 / pipeline, waitedMicros: 1 / pipeline } }),
       latencyMillis: PERCENTS.map((_, index) => 0.05 * slowness * 2 ** index),
       loadBusyShare: 0.9,
     })),

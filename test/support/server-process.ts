@@ -4,7 +4,7 @@ import { existsSync, readdirSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
+import { MAIN_PATH } from '../../src/compare/servers.ts';
 import { freePort } from './free-port.ts';
 import { RespClient, type Address } from './resp-client.ts';
 import { temporaryDirectory } from './temporary-directory.ts';
@@ -46,8 +46,6 @@ export interface ServerProcess {
   stop(): Promise<ExitState>;
 }
 
-/** `dist/src/main.js`: tests run from `dist/test/support/`. */
-export const MAIN_PATH = fileURLToPath(new URL('../../src/main.js', import.meta.url));
 const START_WAIT_MILLIS_MAX = 15_000;
 const STOP_WAIT_MILLIS_MAX = 10_000;
 const POLL_MILLIS = 10;

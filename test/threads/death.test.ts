@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { readdirSync } from 'node:fs';
 import { test } from 'node:test';
 import type { Worker } from 'node:worker_threads';
-import { createServer } from '../../src/index.ts';
+import { createServer } from 'redis-clone-ts';
 import { forEachTransport } from '../support/implementations.ts';
 import { APPEND_ONLY, directoryFor, kill, startOn } from '../support/persistent-server.ts';
 import { RespClient } from '../support/resp-client.ts';
@@ -54,7 +54,7 @@ forEachTransport(
 /** The crash report, in the order of Redis. */
 function checkReport(output: string): void {
   const report = /=== REDIS BUG REPORT START[^]*REDIS BUG REPORT END/.exec(output)?.[0] ?? '';
-  assert.match(report, /Guru Meditation: Error: DEBUG PANIC #debug\.[jt]s:\d+\n/);
+  assert.match(report, /Guru Meditation: Error: DEBUG PANIC #debug\.ts:\d+\n/);
   assert.match(report, /STACK TRACE ------\n\nBacktrace:\nError: DEBUG PANIC\n {4}at /);
   assert.match(report, /INFO OUTPUT ------\n# Server\r\n[^]*# Keyspace\r\ndb0:keys=\d/);
   assert.match(report, /CLIENT LIST OUTPUT ------\nid=\d+ addr=.*\n/);
