@@ -762,7 +762,6 @@ export class Persistence implements PersistenceService {
    */
   prepareStop(saves: boolean | undefined, isForced: boolean): boolean {
     const { log, process: facts } = this.#parts;
-    log.warning('User requested shutdown...');
     const supervision = supervisionOf(facts.supervisor, (problem) => log.warning(problem));
     supervision.tell('STOPPING=1\n');
     if (this.runningJob !== undefined) {

@@ -35,6 +35,7 @@ import {
   MAIL_STOP,
   MAIL_UNBLOCKED,
   MAIL_UNPAUSED,
+  STOP_BY_CALLER,
   STOP_BY_SIGINT,
   STOP_BY_SIGTERM,
 } from '../engine/mailboxes.ts';
@@ -922,8 +923,14 @@ export class ServingCore {
     }
   }
 
-  /** Saves what is to be saved and ends the server; false when it must go on because that failed. */
+  /** At a user's request: saves what is to be saved and ends the server; false when it must go on. */
   shutDown(saves: boolean | undefined, isForced: boolean): boolean {
+    this.#parts.log.warning('User requested shutdown...');
+    return this.#saveAndEnd(saves, isForced);
+  }
+
+  /** False when the server must go on because what is to be saved could not be. */
+  #saveAndEnd(saves: boolean | undefined, isForced: boolean): boolean {
     const { mutex } = this.#parts;
     const prepare = (): boolean => {
       if (!this.persistence.prepareStop(saves, isForced)) return false;
@@ -940,7 +947,10 @@ export class ServingCore {
     if (reason === STOP_BY_SIGINT) flags = values['shutdown-on-sigint'];
     if (reason === STOP_BY_SIGTERM) flags = values['shutdown-on-sigterm'];
     const saves = flags.includes('save') ? true : flags.includes('nosave') ? false : undefined;
-    if (this.shutDown(saves, flags.includes('force'))) return;
+    const isForced = flags.includes('force');
+    // A program that closes the server which it has started knows: nothing is to be said on its output.
+    const isOwner = reason === STOP_BY_CALLER;
+    if (isOwner ? this.#saveAndEnd(saves, isForced) : this.shutDown(saves, isForced)) return;
     this.#parts.log.warning('Errors trying to shut down the server. Check the logs for more information.');
     this.onStopRefused();
   }
