@@ -123,7 +123,7 @@ export class RunningServer {
       await firstPong(variant, started, begin);
     } catch (error) {
       started.child.kill('SIGKILL');
-      rmSync(started.directory, { recursive: true, force: true });
+      removeDirectory(started.directory);
       throw error;
     }
     return new RunningServer(name, variant, started, performance.now() - begin);
@@ -141,13 +141,13 @@ export class RunningServer {
       clearTimeout(late);
     }
     running.delete(this);
-    rmSync(this.#directory, { recursive: true, force: true });
+    removeDirectory(this.#directory);
   }
 
   /** Last resort when this process ends: nothing asynchronous runs any more. */
   abandon(): void {
     this.#child.kill('SIGKILL');
-    rmSync(this.#directory, { recursive: true, force: true });
+    removeDirectory(this.#directory);
   }
 
   /** Resident memory in bytes, and the most it ever was. */
@@ -191,6 +191,11 @@ export async function readInfo(
   const text = await connection.command('INFO', section);
   const lines = text.split('\r\n').filter((line) => line.includes(':') && !line.startsWith('#'));
   return new Map(lines.map((line) => [line.slice(0, line.indexOf(':')), line.slice(line.indexOf(':') + 1)]));
+}
+
+/** A forked child of a Redis that was stopped may still write its file there. */
+function removeDirectory(directory: string): void {
+  rmSync(directory, { recursive: true, force: true, maxRetries: 10, retryDelay: 100 });
 }
 
 interface StartedProcess {
