@@ -421,7 +421,8 @@ function debugReload(call: Call): void {
 
   const { persistence, server } = call.services;
   if (savesFirst && !persistence.save()) throw PLAIN_ERROR;
-  const isLoaded = withoutEffects(call, () => persistence.reload({ keepsData, replacesKeys }));
+  if (!keepsData) server.empty(-1, false);
+  const isLoaded = withoutEffects(call, () => persistence.reload(replacesKeys));
   if (!isLoaded) throw SNAPSHOT_NOT_LOADED;
 
   server.log('warning', 'DB reloaded by DEBUG RELOAD');
@@ -431,6 +432,7 @@ function debugReload(call: Call): void {
 /** DEBUG LOADAOF */
 function debugLoadAof(call: Call): void {
   const { persistence, server } = call.services;
+  server.empty(-1, false);
   const isLoaded = withoutEffects(call, () => persistence.reloadAppendOnlyFile());
   if (!isLoaded) throw APPEND_ONLY_FILE_NOT_LOADED;
 

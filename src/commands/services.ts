@@ -120,9 +120,11 @@ export interface ServerService {
   /** SHUTDOWN ABORT; false when no shutdown is under way. */
   abortShutdown(): boolean;
   /**
-   * Deletes keys: one database, or all with -1. Tells the transactions that watch any. Returns how many there
-   * were.
+   * Deletes keys: one database, or all with -1. Tells the transactions that watch any, and the clients that
+   * keep copies. Returns how many there were.
    */
+  empty(databaseIndex: number, isLazy: boolean): number;
+  /** The same at a user's wish: no snapshot that is being written is to bring them back. */
   flush(databaseIndex: number, isLazy: boolean): number;
   swapDatabases(first: number, second: number): void;
   /** Brings a session back to how it was when it connected (RESET). */
@@ -298,11 +300,11 @@ export interface PersistenceService {
   /** Of the last successful save, or of the start: Unix time in seconds (LASTSAVE). */
   readonly lastSaveTime: number;
   /**
-   * DEBUG RELOAD, after `save()`: empties the keyspace (unless `keepsData`) and loads the snapshot again. A
-   * key that is there already is an error, unless `replacesKeys`. False when that failed.
+   * DEBUG RELOAD, after `save()` and mostly `empty()`: loads the snapshot again. A key that is there already
+   * is an error, unless `replacesKeys`. False when that failed.
    */
-  reload(options: { readonly keepsData: boolean; readonly replacesKeys: boolean }): boolean;
-  /** DEBUG LOADAOF: empties the keyspace and loads the append-only file. False when that failed. */
+  reload(replacesKeys: boolean): boolean;
+  /** DEBUG LOADAOF, after `empty()`: loads the append-only file. False when that failed. */
   reloadAppendOnlyFile(): boolean;
   /** A value in the form of DUMP. */
   dump(entry: Ref): Uint8Array;

@@ -713,25 +713,21 @@ export class Persistence implements PersistenceService {
     keyspace.setCounter('dirty', dirty);
   }
 
-  reload(options: { readonly keepsData: boolean; readonly replacesKeys: boolean }): boolean {
-    return this.#loadAgain('snapshot', options);
+  reload(replacesKeys: boolean): boolean {
+    return this.#loadAgain('snapshot', replacesKeys);
   }
 
   reloadAppendOnlyFile(): boolean {
     this.#log.flushAndSync();
-    const isLoaded = this.#loadAgain('aof', { keepsData: false, replacesKeys: false });
+    const isLoaded = this.#loadAgain('aof', false);
     if (isLoaded) this.#forgetChanges();
     return isLoaded;
   }
 
-  #loadAgain(
-    source: 'aof' | 'snapshot',
-    { keepsData, replacesKeys }: { readonly keepsData: boolean; readonly replacesKeys: boolean },
-  ): boolean {
+  #loadAgain(source: 'aof' | 'snapshot', replacesKeys: boolean): boolean {
     const { keyspace, log } = this.#parts;
     // What loading does to keys is no change that another save would have to hold.
     const { changeCount } = keyspace;
-    if (!keepsData) for (const database of keyspace.databases) database.clear(false);
     try {
       const recovery = this.#newRecovery(source === 'aof', replacesKeys);
       while (!recovery.step(Infinity));

@@ -244,7 +244,7 @@ class LocalServer implements ServerService {
     return false;
   }
 
-  flush(databaseIndex: number, isLazy: boolean): number {
+  empty(databaseIndex: number, isLazy: boolean): number {
     const { keyspace } = this.#parts;
     const databases = databaseIndex === -1 ? keyspace.databases : [keyspace.databases[databaseIndex]!];
     if (keyspace.watches.count > 0) {
@@ -260,6 +260,11 @@ class LocalServer implements ServerService {
     }
     this.#wiring.blocking.databaseChanged(databaseIndex);
     this.#wiring.tracking.flushed();
+    return keyCount;
+  }
+
+  flush(databaseIndex: number, isLazy: boolean): number {
+    const keyCount = this.empty(databaseIndex, isLazy);
     if (databaseIndex === -1) this.#core.persistence.flushed();
     return keyCount;
   }

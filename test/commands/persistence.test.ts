@@ -6,7 +6,7 @@ import { onEveryImplementation, startFor } from '../support/implementations.ts';
 import { describeReply, type RespClient } from '../support/resp-client.ts';
 import { infoField } from '../support/server-info.ts';
 import { waitUntil } from '../support/wait-until.ts';
-import { behaviour, error, integerBetween, matching, OK, QUEUED, simple } from './behaviour.ts';
+import { behaviour, error, integerBetween, matching, NULL_ARRAY, OK, QUEUED, simple } from './behaviour.ts';
 
 const SYNTAX_ERROR = error('ERR syntax error');
 const RELOAD_OPTIONS = error('ERR DEBUG RELOAD only supports the MERGE, NOFLUSH and NOSAVE options.');
@@ -55,6 +55,24 @@ behaviour(
     ['PEXPIRETIME a', 9_999_999_999_999],
     ['PEXPIRETIME b', -1],
     ['OBJECT ENCODING a', 'int'],
+  ],
+  { args: FILE_ARGS },
+);
+
+behaviour(
+  'DEBUG RELOAD changes the keys that are watched, as a flush does',
+  [
+    ['SET k v', OK],
+    ['WATCH k', OK],
+    ['DEBUG RELOAD', OK],
+    ['MULTI', OK],
+    ['PING', QUEUED],
+    ['EXEC', NULL_ARRAY],
+    ['WATCH none', OK],
+    ['DEBUG RELOAD', OK],
+    ['MULTI', OK],
+    ['PING', QUEUED],
+    ['EXEC', [simple('PONG')]],
   ],
   { args: FILE_ARGS },
 );

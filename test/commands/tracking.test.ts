@@ -97,6 +97,8 @@ behaviour(
     on('cache', 'GET k', null),
     ['FLUSHDB', OK],
     receives('cache', invalidated()),
+    ['DEBUG RELOAD', OK],
+    receives('cache', invalidated()),
     ['SET k v', OK],
     sends('cache', 'FLUSHALL'),
     receives('cache', OK, invalidated()),

@@ -114,6 +114,7 @@ const SETTINGS: readonly (readonly [name: string, ...values: string[]])[] = [
 const EXPECTED_ERRORS = [
   "OOM command not allowed when used memory > 'maxmemory'.",
   'EXECABORT Transaction discarded because of previous errors.',
+  "EXECABORT Transaction discarded because of: OOM command not allowed when used memory > 'maxmemory'.",
   'BUSYGROUP',
   'NOGROUP',
   'ERR The XGROUP subcommand requires the key to exist.',
