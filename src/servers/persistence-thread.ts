@@ -4,7 +4,6 @@
  *
  *     for ever: sync if asked ─▶ run the job that waits, syncing between its slices ─▶ sleep
  */
-import { setPriority } from 'node:os';
 import { parentPort, workerData } from 'node:worker_threads';
 import { adoptConfig } from '../engine/config-sharing.ts';
 import { MAIL_JOB_DONE } from '../engine/mailboxes.ts';
@@ -28,26 +27,10 @@ import type { SharedParts, ThreadSettings } from './shared-parts.ts';
 /** A long job is heard of this often. */
 const PROGRESS_INTERVAL_MILLIS = 2000;
 
-/**
- * The nice value of this thread, that of the command `nice`. Where all cores are busy it gets a tenth of one,
- * and the clients keep the rest: with 19 a thread that loses its core under the lock comes back too late.
- */
-const NICENESS = 10;
-
 const pauseCell = new Int32Array(new SharedArrayBuffer(4));
 
 function pause(micros: number): void {
   Atomics.wait(pauseCell, 0, 0, micros / 1000);
-}
-
-/** Only Linux gives each thread a priority of its own: elsewhere it would be that of the whole process. */
-function giveWay(): void {
-  if (process.platform !== 'linux') return;
-  try {
-    setPriority(0, NICENESS);
-  } catch {
-    // Not permitted here: then it competes with the others.
-  }
 }
 
 class PersistenceThread {
@@ -154,7 +137,6 @@ class PersistenceThread {
 
 const subscription = Arena.subscribe(workerData as string);
 parentPort!.once('message', (settings: ThreadSettings) => {
-  giveWay();
   const parts = attachShared(settings, Arena.attach(settings.arena, subscription));
   new PersistenceThread(parts).run();
   parts.allocator.arena.close();
