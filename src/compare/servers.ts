@@ -278,7 +278,7 @@ export function cpuMicrosBetween(before: CpuReading, after: CpuReading): number 
   return coarse > fine + roundingMicros ? coarse : fine;
 }
 
-function readCpu(pid: number): CpuReading {
+export function readCpu(pid: number): CpuReading {
   const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
   // The name, in parentheses, may hold blanks: fields are counted behind it (proc(5): utime is 14, stime 15).
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');

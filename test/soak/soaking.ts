@@ -7,6 +7,7 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { readCpu } from '../../src/compare/servers.ts';
 import { ConnectionClosedError, encodeCommand, type Reply, type RespClient } from '../support/resp-client.ts';
 import { SeededRandom } from '../support/seeded-random.ts';
 import { infoFields } from '../support/server-info.ts';
@@ -139,10 +140,25 @@ export async function runSoak(options: SoakOptions): Promise<SoakResult> {
   try {
     return await new Soak(server, options).run();
   } catch (error) {
-    throw new Error(`${String(error)}\nthe server's log:\n${server.output().slice(-3000)}`, { cause: error });
+    const threads = await busyThreads(server.pid).catch(String);
+    const log = server.output().slice(-3000);
+    throw new Error(`${String(error)}\nbusy threads: ${threads}\nthe server's log:\n${log}`, {
+      cause: error,
+    });
   } finally {
     await server.stop();
   }
+}
+
+/** Tells a server that waits for ever from one that runs for ever: CPU of its threads within a second. */
+async function busyThreads(pid: number): Promise<string> {
+  const before = readCpu(pid).threadMicros ?? new Map<string, number>();
+  await sleep(1000);
+  const after = readCpu(pid).threadMicros ?? new Map<string, number>();
+  const busy = [...after].filter(([thread, micros]) => micros - (before.get(thread) ?? 0) > 1000);
+  return busy
+    .map(([thread, micros]) => `${thread} ${Math.round(micros - (before.get(thread) ?? 0))} µs`)
+    .join(', ');
 }
 
 class Soak {
