@@ -1,6 +1,6 @@
 /**
  * The last step of the build: the compiled modules of `dist/src` are joined to a few files in `dist/program`,
- * which is what the package runs. Each thread of the server loads its own code, some 250 modules: from as
+ * which is what the package runs. Each thread of the server loads its own code, some 300 modules: from as
  * many files a start takes twice as long (docs/decisions/0016).
  */
 import { readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
@@ -43,7 +43,7 @@ function joinWorkers(): Plugin {
 
 /**
  * Each thread keeps the text of its code: without comments, and in Latin-1, of which V8 needs a byte for each
- * character, it is a third as large. Lines stay lines, so the maps to the TypeScript sources hold.
+ * character, it is less than half as large. Lines stay lines, so the maps to the TypeScript sources hold.
  */
 function readModules(): Plugin {
   return {

@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 /**
  * The entry point. The serving thread is started first: it loads its code while this thread loads its own and
- * reads the configuration, which is a third of the time that a start takes.
+ * reads the configuration.
  */
 import { startServingWorker } from './servers/serving-worker.ts';
 
