@@ -76,6 +76,38 @@ test('the keys that expire soonest go first', (t) => {
   assert(first < 250, `${first} keys are left of those that expire first`);
 });
 
+test('a key that expires goes, though one that does not has the same hash', (t) => {
+  const keyspace = newKeyspace(t);
+  const database = keyspace.databases[0]!;
+  const [first, second] = keysOfOneHash(keyspace);
+  for (const [expiring, lasting] of [
+    [first, second],
+    [second, first],
+  ] as const) {
+    setKey(keyspace, database, expiring, NOW + 1000);
+    setKey(keyspace, database, lasting);
+    const eviction = new Eviction(keyspace);
+    assert(eviction.evictOne('volatile-lru', SAMPLES));
+    assert.equal(find(database, expiring), 0);
+    assert.notEqual(find(database, lasting), 0);
+    assert(!eviction.evictOne('volatile-lru', SAMPLES));
+    database.delete(find(database, lasting));
+  }
+});
+
+/** Two names whose hashes, of 32 bits, are the same: among 100,000 names there are one or two pairs. */
+function keysOfOneHash(keyspace: Keyspace): readonly [string, string] {
+  const names = new Map<number, string>();
+  for (let i = 0; ; i++) {
+    const name = `key ${i}`;
+    const key = Buffer.from(name);
+    const hash = keyspace.hashOf(key, 0, key.length);
+    const other = names.get(hash);
+    if (other !== undefined) return [other, name];
+    names.set(hash, name);
+  }
+}
+
 for (const order of ['lru', 'lfu', 'ttl', 'random'] as const) {
   test(`volatile-${order} takes keys that expire, of all databases, and no others`, (t) => {
     const keyspace = newKeyspace(t);

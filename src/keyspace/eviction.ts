@@ -8,7 +8,7 @@
  *
  * The pool is shared by all threads: a block in the arena. Keys in it are named by their hash. An entry may
  * move or go meanwhile, so the hash is looked up when it is its turn; a key that is not there any more is
- * passed over.
+ * passed over, and one with the same hash may go in its place if it may go at all.
  *
  *     words 0 – 3     keys in the pool; database that a random key was last taken from; 0; 0
  *     doubles 2 …     16 scores, ascending
@@ -95,8 +95,11 @@ export class Eviction {
         const place = this.#poolCount - 1;
         this.#poolCount = place;
         const database = this.#keyspace.databases[this.#nameAt(place, 1)]!;
-        const entry = database.table.findByHash(this.#nameAt(place, 0));
-        if (entry === 0 || (isVolatile && !database.expires(entry))) continue;
+        const entry = database.table.findByHash(
+          this.#nameAt(place, 0),
+          (candidate) => !isVolatile || database.expires(candidate),
+        );
+        if (entry === 0) continue;
         database.evict(entry);
         return true;
       }

@@ -538,14 +538,17 @@ export class HashTable {
     return end;
   }
 
-  /** An entry whose key has that hash, or 0: for who has noted the hash and not the key. */
-  findByHash(hash: number): Ref {
+  /**
+   * An entry whose key has that hash, or 0: for who has noted the hash and not the key. Several keys may have
+   * the same: of those it is the first that `accepts` takes.
+   */
+  findByHash(hash: number, accepts: (ref: Ref) => boolean): Ref {
     this.#locate(hash);
     let ref = this.#bucketWords[this.#bucketIndex]!;
     while (ref !== 0) {
       const words = this.#wordsOf(ref);
       const base = (ref & OFFSET_MASK) << 1;
-      if (words[base + ENTRY_HASH] === hash) return ref;
+      if (words[base + ENTRY_HASH] === hash && accepts(ref)) return ref;
       ref = words[base]!;
     }
     return 0;

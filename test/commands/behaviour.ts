@@ -291,8 +291,9 @@ class Clients {
     this.#open.delete(name);
   }
 
-  closeAll(): void {
-    for (const client of this.#open.values()) client.close();
+  /** The server has forgotten them then: the next script does not find them in CLIENT LIST. */
+  async closeAll(): Promise<void> {
+    await Promise.all([...this.#open.keys()].map(async (name) => this.disconnect(name)));
   }
 }
 
@@ -319,7 +320,7 @@ async function runScript(server: ServerProcess, protocol: Protocol, steps: reado
       assertMatches(reply, expected, { protocol, place: `step ${index + 1}, ${describeCommand(words)}` });
     }
   } finally {
-    clients.closeAll();
+    await clients.closeAll();
   }
 }
 
