@@ -7,7 +7,13 @@ import { readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { basename, join as joinPath, relative, sep } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { decode, encode } from '@jridgewell/sourcemap-codec';
-import { rollup, type AstNodeLocation, type Plugin, type ProgramNode, type RollupBuild } from '@rollup/wasm-node';
+import {
+  rollup,
+  type AstNodeLocation,
+  type Plugin,
+  type ProgramNode,
+  type RollupBuild,
+} from '@rollup/wasm-node';
 
 const ownPath = fileURLToPath(import.meta.url);
 const modulesPath = fileURLToPath(new URL('../src/', import.meta.url));
@@ -91,7 +97,10 @@ function withConstantFunctions(code: string, map: SourceMap, body: readonly TopL
     const text = lines.splice(first, count);
     const name = `const ${declared.id.name} =`;
     const declaration = isExported ? 'export ' : '';
-    head.unshift(declaration + name, text.join('\n').replace(declaration, ' '.repeat(declaration.length)) + ';');
+    head.unshift(
+      declaration + name,
+      text.join('\n').replace(declaration, ' '.repeat(declaration.length)) + ';',
+    );
     headMappings.unshift([], ...mappings.splice(first, count));
   }
   return {
@@ -119,7 +128,12 @@ function escapeUnit(unit: string): string {
 export async function bundleProgram(): Promise<void> {
   if (isCurrent()) return;
   const workers = new Set<string>();
-  const bundles = [await join(['main', 'index'].map((name) => joinPath(modulesPath, `${name}.js`)), workers)];
+  const bundles = [
+    await join(
+      ['main', 'index'].map((name) => joinPath(modulesPath, `${name}.js`)),
+      workers,
+    ),
+  ];
   for (const worker of workers) bundles.push(await join([worker], workers));
   rmSync(programPath, { recursive: true, force: true });
   // The main file last: it tells that all are there.

@@ -226,7 +226,10 @@ behaviour('CLIENT LIST tells subscribers from others', [
   on('sub', 'PSUBSCRIBE p*', push('psubscribe', 'p*', 3)),
   on('sub', 'SSUBSCRIBE s', push('ssubscribe', 's', 1)),
   ['CLIENT LIST TYPE PUBSUB', matching(/^(?:txt:)?id=[^\n]* flags=P db=0 sub=2 psub=1 ssub=1 [^\n]*\n$/)],
-  ['CLIENT LIST TYPE NORMAL', matching(/^(?:txt:)?(?:id=[^\n]* flags=N db=0 sub=0 psub=0 ssub=0 [^\n]*\n)+$/)],
+  [
+    'CLIENT LIST TYPE NORMAL',
+    matching(/^(?:txt:)?(?:id=[^\n]* flags=N db=0 sub=0 psub=0 ssub=0 [^\n]*\n)+$/),
+  ],
   ['CLIENT KILL TYPE PUBSUB', 1],
   disconnect('sub'),
   ['CLIENT LIST TYPE PUBSUB', matching(/^(?:txt:)?$/)],
