@@ -248,6 +248,38 @@ test('an insertion that finds no memory changes nothing', (t) => {
   }
 });
 
+test('a change of a score that finds no memory changes nothing', (t) => {
+  const modelled = new ModelledTree(t, TINY_NODE_BYTES);
+  const random = new SeededRandom(6);
+  const { allocator } = modelled;
+  for (let i = 0; i < 300; i++) modelled.insert(below(random, 50), `m${i}`);
+  const [allocate, free] = [allocator.allocate.bind(allocator), allocator.free.bind(allocator)];
+  const nodesFreed: number[] = [];
+  let nodesLeft = 0;
+  t.mock.method(allocator, 'allocate', (byteCount: number) => {
+    if (byteCount === TINY_NODE_BYTES && nodesFreed.pop() === undefined && nodesLeft-- <= 0)
+      throw new OutOfMemoryError(byteCount);
+    return allocate(byteCount);
+  });
+  t.mock.method(allocator, 'free', (ref: number) => {
+    nodesFreed.push(ref);
+    free(ref);
+  });
+  let failures = 0;
+  for (let i = 0; i < 2000; i++) {
+    nodesFreed.length = 0;
+    nodesLeft = below(random, 3);
+    try {
+      modelled.setScore(below(random, modelled.model.length), below(random, 50));
+    } catch (error) {
+      assert(error instanceof OutOfMemoryError);
+      failures++;
+    }
+    modelled.check(random);
+  }
+  assert(failures > 50, `${failures} changes found no memory`);
+});
+
 test('a tree is freed in slices', (t) => {
   const modelled = new ModelledTree(t, TINY_NODE_BYTES);
   const member = modelled.newMember('m');

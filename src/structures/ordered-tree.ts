@@ -551,8 +551,19 @@ export class OrderedTree {
   setScore(oldScore: number, member: Ref, score: number): void {
     this.#reach(oldScore, member);
     if (this.#setScoreInPlace(oldScore, score) || this.#moveWithinLeaf(member, score)) return;
-    this.insert(score, member);
-    this.remove(oldScore, member);
+    if (this.#slots[0] === 0) {
+      this.insert(score, member);
+      this.remove(oldScore, member);
+      return;
+    }
+    // The way is known: without another search. What is not the first of its leaf finds its room again.
+    this.#removeFromLeaf(1);
+    try {
+      this.insert(score, member);
+    } catch (error) {
+      this.insert(oldScore, member);
+      throw error;
+    }
   }
 
   /** When the element's neighbours remain so. */
