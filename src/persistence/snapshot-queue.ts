@@ -108,13 +108,13 @@ export class SnapshotQueue {
    * @returns true when it had to wait
    */
   waitForRoom(): boolean {
-    if (!this.#isCrowded) return false;
+    if (!this.#isCrowded()) return false;
     // A hint: nobody holds the lock, and the bytes may be others by now.
     const turns = Atomics.load(this.#words, this.#at + TURNS);
-    if (!this.#isCrowded) return false;
+    if (!this.#isCrowded()) return false;
     const deadline =
       performance.now() + (this.queuedBytes > QUEUE_BYTES_FULL ? FULL_WAIT_MILLIS : WAIT_MILLIS);
-    for (let seen = turns; this.#isCrowded; seen = Atomics.load(this.#words, this.#at + TURNS)) {
+    for (let seen = turns; this.#isCrowded(); seen = Atomics.load(this.#words, this.#at + TURNS)) {
       const left = deadline - performance.now();
       if (left <= 0) break;
       Atomics.wait(this.#words, this.#at + TURNS, seen, left);
@@ -122,7 +122,8 @@ export class SnapshotQueue {
     return true;
   }
 
-  get #isCrowded(): boolean {
+  // No getter, for it is asked at each wake-up: V8 reads private ones by a call of its runtime.
+  #isCrowded(): boolean {
     const { held, heldCollections } = this.#keyspace;
     return (
       this.queuedBytes > QUEUE_BYTES_MAX || held.waitingBytes + heldCollections.waitingBytes > HELD_BYTES_MAX

@@ -40,14 +40,14 @@ export class Duties {
   }
 
   isDue(): boolean {
-    return this.#parts.clock.wallMillis() >= this.#next;
+    return this.#parts.clock.wallMillis() >= this.#next();
   }
 
   get millisUntilDue(): number {
-    return Math.max(0, Math.ceil(this.#next - this.#parts.clock.wallMillis()));
+    return Math.max(0, Math.ceil(this.#next() - this.#parts.clock.wallMillis()));
   }
 
-  get #next(): number {
+  #next(): number {
     return this.#parts.allocator.arena.counters[STATE_NEXT_CRON]!;
   }
 

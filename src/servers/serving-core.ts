@@ -411,7 +411,7 @@ export class ServingCore {
     error: string,
   ): void {
     // Nothing is changed any more after the last save.
-    if (this.#mustStop) return;
+    if (this.#mustStop()) return;
     if (this.#mustNotRun(connection)) {
       // An earlier group of this wake-up had to stop.
       if (!connection.isClosed) this.#defer(connection, requests, first, count, error);
@@ -492,7 +492,7 @@ export class ServingCore {
   /** The rest of it, when nothing is to be run. */
   #sendDeliveries(): void {
     const { deliveries, reply } = this.#parts;
-    while (deliveries.isWaiting && !this.#mustStop) {
+    while (deliveries.isWaiting && !this.#mustStop()) {
       this.#underLock(() => this.#collectDeliveries(WAKE_UP_OUTPUT_BYTES_MAX));
       if (reply.position > WAKE_UP_OUTPUT_BYTES_MAX) this.#sendReplies();
     }
@@ -828,7 +828,7 @@ export class ServingCore {
   }
 
   /** True when the server ends; then so does this thread. */
-  get #mustStop(): boolean {
+  #mustStop(): boolean {
     const stopping = Atomics.load(this.#parts.allocator.arena.control, STATE_STOPPING);
     if (stopping !== 0) this.stopCode ??= stopping - 1;
     return stopping !== 0;
@@ -958,7 +958,7 @@ export class ServingCore {
   /** Reads this thread's mail. */
   readMail(): void {
     const { mutex, mailboxes, threadNumber } = this.#parts;
-    while (!this.#mustStop && mailboxes.hasMail(threadNumber)) {
+    while (!this.#mustStop() && mailboxes.hasMail(threadNumber)) {
       mutex.lock();
       const mail = mailboxes.take(threadNumber);
       mutex.unlock();

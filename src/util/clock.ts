@@ -1,3 +1,6 @@
+// Node's global of that name is a getter, which takes as long as the clock itself.
+import { performance } from 'node:perf_hooks';
+
 /** Where time comes from: a parameter of everything that needs it, so that tests decide what time it is. */
 export interface Clock {
   /** Milliseconds since 1970, as expiry times are stored. May jump when the system clock is set. */
