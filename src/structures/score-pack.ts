@@ -18,10 +18,10 @@ const SCORE_CHARS_MAX = 24;
 export class ScorePack {
   readonly #packs: Listpack;
   /**
-   * Reads scores: a member that somebody has borrowed, which may stand in the scratch of `#packs`, stays what
-   * it is.
+   * Reads what a change looks at: the member that is to be put in may be a borrowed one of another sorted
+   * set, whose digits stand in the scratch of `#packs`.
    */
-  readonly #scores: Listpack;
+  readonly #reader: Listpack;
   readonly #view = new BorrowedBytes();
   /** The text of a score that is to be written. */
   readonly #text = new Uint8Array(SCORE_CHARS_MAX);
@@ -34,7 +34,7 @@ export class ScorePack {
 
   constructor(allocator: Allocator) {
     this.#packs = new Listpack(allocator);
-    this.#scores = new Listpack(allocator);
+    this.#reader = new Listpack(allocator);
   }
 
   create(): Ref {
@@ -102,7 +102,7 @@ export class ScorePack {
     const integer = this.#packs.integerAt(pack, scoreAt);
     if (!Number.isNaN(integer)) return integer;
     const view = this.#view;
-    this.#scores.borrow(pack, scoreAt, view);
+    this.#reader.borrow(pack, scoreAt, view);
     return parseDouble(view.bytes, view.start, view.end) ?? Number.NaN;
   }
 
@@ -153,7 +153,7 @@ export class ScorePack {
 
   #compareMember(pack: Ref, at: number, member: Uint8Array, start: number, end: number): number {
     const view = this.#view;
-    this.#packs.borrow(pack, at, view);
+    this.#reader.borrow(pack, at, view);
     return compareBytes(view.bytes, view.start, view.end, member, start, end);
   }
 

@@ -13,6 +13,17 @@ function arity(name: string) {
 }
 
 // Each script runs on a listpack, and on the large form that a long member has left behind.
+behaviour('integers of one score are stored in other sets', [
+  ['ZADD z 0 -4096 0 1 0 6 0 9 0 77 0 m', 6],
+  ['ZRANGESTORE d z 0 -1', 6],
+  ['ZRANGE d 0 -1', ['-4096', '1', '6', '77', '9', 'm']],
+  ['ZRANGESTORE d z 0 -1 REV', 6],
+  ['ZRANGE d 0 -1', ['-4096', '1', '6', '77', '9', 'm']],
+  ['ZADD y 0 5 0 8 0 70', 3],
+  ['ZUNIONSTORE d 2 z y', 9],
+  ['ZRANGE d 0 -1', ['-4096', '1', '5', '6', '70', '77', '8', '9', 'm']],
+]);
+
 for (const [encoding, before] of [
   ['listpack', []],
   ['skiplist', [[`ZADD z 0 ${LONG} 1 a`, 2] as const, [`ZREM z ${LONG}`, 1] as const]],
