@@ -8,8 +8,9 @@
  *                           changed or deleted so many that memory is at stake
  *     end                   all keys of the cut are in the file, each once, and all are marked
  *
- * After a slice the lock is left alone for about three times as long if others want it. A snapshot that fails
- * or is aborted goes on marking, without copying: the next one must not meet an entry that it thinks is new.
+ * After a slice the lock is left alone for nine times as long if others want it: they lose a tenth of their
+ * time. A snapshot that fails or is aborted goes on marking, without copying: the next one must not meet an
+ * entry that it thinks is new.
  */
 import { strict as assert } from 'node:assert';
 import type { Keyspace } from '../keyspace/keyspace.ts';
@@ -25,7 +26,7 @@ import type { SnapshotFacts, SnapshotSink } from './snapshot-sink.ts';
 
 const SLICE_MICROS = 100;
 /** The lock is left alone for that many times the length of a slice while others want it. */
-const PAUSE_RATIO = 3;
+const PAUSE_RATIO = 9;
 /** Large values are written before all else when this much memory is kept for them. */
 const HELD_BYTES_URGENT = HELD_BYTES_MAX / 4;
 
