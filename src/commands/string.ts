@@ -755,29 +755,26 @@ function decrBy(call: Call): void {
 /** Adds to the key that is argument 1, without BigInt as long as everything is a safe integer. */
 function increment(call: Call, delta: number): void {
   const entry = call.lookupStringWrite(1);
-  if (entry !== 0) {
-    const added = call.strings.addInPlace(call.database, entry, delta);
-    if (added >= 0) {
-      call.changed(1, NOTIFY_STRING, 'incrby');
-      call.reply.integer(added);
+  let sum = entry === 0 ? -1 : call.strings.addInPlace(call.database, entry, delta);
+  if (sum < 0) {
+    const current = numberOf(call, entry);
+    sum = current + delta;
+    if (!Number.isSafeInteger(sum)) {
+      addBig(call, entry, BigInt(delta));
       return;
     }
+    if (entry === 0) setKey(call, digits, writeInteger(digits, 0, sum));
+    else call.strings.overwriteInteger(call.database, entry, value, sum);
   }
-  let current = 0;
-  if (entry !== 0) {
-    call.strings.borrow(entry, value);
-    current = parseInteger(value.bytes, value.start, value.end);
-  }
-  const sum = current + delta;
-  if (!Number.isSafeInteger(sum)) {
-    addBig(call, entry, BigInt(delta));
-    return;
-  }
-
-  if (entry === 0) setKey(call, digits, writeInteger(digits, 0, sum));
-  else call.strings.overwriteInteger(call.database, entry, value, sum);
   call.changed(1, NOTIFY_STRING, 'incrby');
   call.reply.integer(sum);
+}
+
+/** What a string says, 0 when there is no entry; NaN when it is no safe integer. `value` is its text then. */
+function numberOf(call: Call, entry: Ref): number {
+  if (entry === 0) return 0;
+  call.strings.borrow(entry, value);
+  return parseInteger(value.bytes, value.start, value.end);
 }
 
 function incrementBig(call: Call, delta: bigint): void {
