@@ -1,7 +1,7 @@
 /**
  * The last step of the build: the compiled modules of `dist/src` are joined to a few files in `dist/program`,
- * which is what the package runs: a file for each kind of thread, and those of the command. A thread loads some 300
- * modules: from as many files a start takes twice as long (docs/decisions/0016).
+ * which is what the package runs: a file for each kind of thread, and those of the command. A thread loads
+ * some 300 modules: from as many files a start takes twice as long (docs/decisions/0016).
  */
 import { readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { basename, join as joinPath, relative, sep } from 'node:path';
