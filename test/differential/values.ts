@@ -43,6 +43,8 @@ export const AUDITED_KEYS: readonly Buffer[] = [
   ...[...LIST_KEYS, ...SET_KEYS, ...HASH_KEYS, ...SORTED_SET_KEYS, ...LEX_KEYS, ...STREAM_KEYS],
 ];
 
+const NOT_LEX_KEYS = AUDITED_KEYS.filter((key) => !LEX_KEYS.includes(key));
+
 /** Now and then another type of key, for every command must refuse it. */
 const OTHER_KEY_CHANCE = 0.03;
 
@@ -158,8 +160,9 @@ export function hashKey(random: SeededRandom): Buffer {
   return random.pick(random.chance(OTHER_KEY_CHANCE) ? AUDITED_KEYS : HASH_KEYS);
 }
 
+/** Other keys but those of `lexKey`, which would get different scores. */
 export function sortedSetKey(random: SeededRandom): Buffer {
-  return random.pick(random.chance(OTHER_KEY_CHANCE) ? AUDITED_KEYS : SORTED_SET_KEYS);
+  return random.pick(random.chance(OTHER_KEY_CHANCE) ? NOT_LEX_KEYS : SORTED_SET_KEYS);
 }
 
 /** Never another key: what comes of a range by bytes over different scores is chance, in Redis too. */
