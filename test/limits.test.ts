@@ -2,7 +2,13 @@
 import assert from 'node:assert/strict';
 import { networkInterfaces } from 'node:os';
 import { describe } from 'node:test';
-import { onEveryImplementation, onEveryServer, sharedServer, startFor } from './support/implementations.ts';
+import {
+  forEachTransport,
+  onEveryImplementation,
+  onEveryServer,
+  sharedServer,
+  startFor,
+} from './support/implementations.ts';
 import { keepingConfiguration, type Settings } from './support/kept-configuration.ts';
 import { encodeCommand, encodeReply, RespClient, type Argument } from './support/resp-client.ts';
 import type { ServerProcess } from './support/server-process.ts';
@@ -66,6 +72,23 @@ describe('buffers', () => {
 
       await waitUntil('the greedy client is gone', async () => (await clientCount(control)) === 1);
       assert.equal(await control.text('STRLEN', 'big'), `:${MEGABYTE}`);
+      greedy.close();
+      control.close();
+    },
+  );
+
+  forEachTransport(
+    'a client that has not logged in must read its replies',
+    async (implementation, context) => {
+      const server = await startFor(context, implementation, { args: WITH_PASSWORD });
+      const control = await server.connect();
+      assert.equal(await control.text('AUTH', 'secret'), '+OK');
+
+      const greedy = await server.connect();
+      greedy.socket.pause();
+      greedy.write(Buffer.from('PING\r\n'.repeat(500_000)));
+
+      await waitUntil('it is gone', async () => (await clientCount(control)) === 1);
       greedy.close();
       control.close();
     },

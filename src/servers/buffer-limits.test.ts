@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { TestContext } from 'node:test';
-import { Session } from '../commands/session.ts';
+import { Session, SESSION_UNAUTHENTICATED } from '../commands/session.ts';
 import { Config } from '../config/config.ts';
 import { CLIENT_SUBSCRIPTIONS, ClientTable } from '../engine/client-table.ts';
 import { Statistics } from '../engine/statistics.ts';
@@ -54,6 +54,16 @@ test('the hard limit is reached when as much waits as it says', (t) => {
   assert.equal(limits.isOverOutput(connection), false);
   clientTable.set(record, CLIENT_SUBSCRIPTIONS + 2, 1);
   assert.equal(limits.isOverOutput(connection), true, 'subscribers have limits of their own');
+});
+
+test('who has not logged in may leave little unread', (t) => {
+  const { limits, connection } = scene(t, { 'client-output-buffer-limit': 'normal 0 0 0' });
+  connection.pendingBytes = 1025;
+  assert.equal(limits.isOverOutput(connection), false);
+  connection.session.raise(SESSION_UNAUTHENTICATED);
+  assert.equal(limits.isOverOutput(connection), true);
+  connection.pendingBytes = 1024;
+  assert.equal(limits.isOverOutput(connection), false);
 });
 
 test('the soft limit may be exceeded for so many seconds, without a break', (t) => {

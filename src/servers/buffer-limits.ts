@@ -3,6 +3,7 @@
  * that does not become an argument (`client-query-buffer-limit`). Comparisons and log lines are those of
  * Redis 7.0 networking.c, checkClientOutputBufferLimits and readQueryFromClient.
  */
+import { SESSION_UNAUTHENTICATED } from '../commands/session.ts';
 import type { OutputBufferLimit } from '../config/directives.ts';
 import { isSubscriber } from '../engine/client-table.ts';
 import type { Ref } from '../memory/arena.ts';
@@ -18,6 +19,8 @@ export const TURN_OUTPUT_BYTES_MAX = 1024 * 1024;
  * PROTO_REPLY_CHUNK_BYTES).
  */
 const UNCOUNTED_REPLY_BYTES = 16 * 1024;
+/** What a client may leave unread before it has logged in: Redis since CVE-2025-21605. */
+const UNAUTHENTICATED_BYTES_MAX = 1024;
 /** Of a query buffer that has become too large the log shows so much. */
 const SHOWN_INPUT_BYTES = 64;
 
@@ -50,8 +53,10 @@ export class BufferLimits {
   /** Whether the replies that wait are more than they may be, or have been for too long. */
   isOverOutput(connection: Connection): boolean {
     const { hardBytes, softBytes, softSeconds } = this.#outputLimit(connection);
-    if (hardBytes > 0 && connection.pendingBytes >= hardBytes) return true;
-    if (softBytes === 0 || connection.pendingBytes < softBytes) {
+    const { pendingBytes, session } = connection;
+    if (session.has(SESSION_UNAUTHENTICATED) && pendingBytes > UNAUTHENTICATED_BYTES_MAX) return true;
+    if (hardBytes > 0 && pendingBytes >= hardBytes) return true;
+    if (softBytes === 0 || pendingBytes < softBytes) {
       connection.overSoftLimitSince = 0;
       return false;
     }
