@@ -195,12 +195,10 @@ export class Database {
 
   /** Marks an access for LRU and LFU. */
   touch(entry: Ref): void {
-    setWord(
-      this.#arena,
-      entry,
-      ENTRY_CLOCK,
-      this.#keyspace.accessClock.touched(getWord(this.#arena, entry, ENTRY_CLOCK)),
-    );
+    const clock = getWord(this.#arena, entry, ENTRY_CLOCK);
+    const touched = this.#keyspace.accessClock.touched(clock);
+    // A key is often used again within a second: what is not written stays in the caches of all cores.
+    if (touched !== clock) setWord(this.#arena, entry, ENTRY_CLOCK, touched);
   }
 
   #isExpiredNow(entry: Ref): boolean {
