@@ -216,7 +216,8 @@ class Soak {
     assert.ok(after.threadCount <= before.threadCount + THREAD_GROWTH_MAX, `${after.threadCount} threads`);
     const threadDescriptors = (after.threadCount - before.threadCount) * DESCRIPTORS_PER_THREAD;
     assert.ok(
-      after.descriptorCount <= before.descriptorCount + DESCRIPTOR_GROWTH_MAX + Math.max(0, threadDescriptors),
+      after.descriptorCount <=
+        before.descriptorCount + DESCRIPTOR_GROWTH_MAX + Math.max(0, threadDescriptors),
       `${before.descriptorCount} descriptors before, ${after.descriptorCount} after`,
     );
     return {
