@@ -25,6 +25,8 @@ const NAMES_MAX = 6000;
 const SLACK_BYTES = 50_000;
 /** More than the buffers of a connection between two processes can take. */
 const UNREAD_REPLIES_MAX = 400;
+/** Replies of a megabyte: the system's buffers take some; with 64 unread the client is not read any more. */
+const MEGABYTES_MAX = 40;
 
 /** The connections of one test. */
 class Scene {
@@ -186,8 +188,8 @@ describe('a client goes for', () => {
     const client = await scene.client();
     const set: Argument[] = ['SET', 'k', Buffer.alloc(LIMIT_BYTES / 4, 'v')];
     await client.command('MULTI');
-    for (let i = 0; i < 2; i++) await client.command(...set);
-    assert.equal(await client.text('EXEC'), '*[+OK, +OK]');
+    await client.command(...set);
+    assert.equal(await client.text('EXEC'), '*[+OK]');
     client.write(pipeline([['MULTI'], ...numbered(5, () => set)]));
     await scene.assertEvicted(client);
   });
@@ -221,7 +223,8 @@ describe('a client goes for', () => {
     for (let sent = 0; sent < UNREAD_REPLIES_MAX; sent++) {
       const memory = await scene.memoryOf();
       if (memory === undefined) break;
-      assert.ok(memory < LIMIT_BYTES, `${memory} bytes`);
+      // Its own thread ends it, after the replies of a turn: a megabyte at most.
+      assert.ok(memory < LIMIT_BYTES + MEGABYTE, `${memory} bytes`);
       client.send('GET', 'k');
     }
     client.socket.resume();
@@ -370,7 +373,7 @@ describe('CLIENT NO-EVICT', () => {
     const client = await scene.client();
     assert.equal(await client.text('CLIENT', 'NO-EVICT', 'ON'), '+OK');
     client.socket.pause();
-    for (let sent = 0; sent < UNREAD_REPLIES_MAX && (await scene.memoryOf())! < 4 * MEGABYTE; sent++)
+    for (let sent = 0; sent < MEGABYTES_MAX && (await scene.memoryOf())! < 4 * MEGABYTE; sent++)
       client.send('GET', 'k');
     client.send('CLIENT', 'NO-EVICT', 'OFF');
     await waitUntil('the client is gone', async () => (await scene.count()) === 0);
