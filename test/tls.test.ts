@@ -329,6 +329,7 @@ onTlsServers(
   ['--maxclients', '8'],
   async ({ server, tlsPort }) => {
     const plain = await server.connect();
+    assert.equal(await plain.text('PING'), '+PONG', 'it is among the eight');
     const slow = await Promise.all(Array.from({ length: 7 }, () => slowHandshake(tlsPort)));
     await waitUntil('there are too many', async () => {
       const refused = await slowHandshake(tlsPort);
