@@ -12,7 +12,6 @@ function arity(name: string) {
   return error(`ERR wrong number of arguments for '${name}' command`);
 }
 
-// Each script runs on a listpack, and on the large form that a long member has left behind.
 behaviour('integers of one score are stored in other sets', [
   ['ZADD z 0 -4096 0 1 0 6 0 9 0 77 0 m', 6],
   ['ZRANGESTORE d z 0 -1', 6],
@@ -24,6 +23,7 @@ behaviour('integers of one score are stored in other sets', [
   ['ZRANGE d 0 -1', ['-4096', '1', '5', '6', '70', '77', '8', '9', 'm']],
 ]);
 
+// Each script runs on a listpack, and on the large form that a long member has left behind.
 for (const [encoding, before] of [
   ['listpack', []],
   ['skiplist', [[`ZADD z 0 ${LONG} 1 a`, 2] as const, [`ZREM z ${LONG}`, 1] as const]],
