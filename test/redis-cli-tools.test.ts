@@ -27,13 +27,10 @@ async function cli(server: ServerProcess, run: Run): Promise<string> {
   child.stdin.on('error', () => {});
   const timer = setTimeout(() => child.kill('SIGKILL'), STOP_MILLIS);
   let output = '';
-  let isReady = false;
+  let called: Promise<void> | undefined;
   const collect = (chunk: Buffer): void => {
     output += chunk.toString('latin1');
-    if (!isReady && run.whenReady !== undefined && output.startsWith('OK')) {
-      isReady = true;
-      void run.whenReady();
-    }
+    if (output.startsWith('OK')) called ??= run.whenReady?.();
     if (run.until?.test(output) === true) child.kill('SIGINT');
   };
   child.stdout.on('data', collect);
@@ -41,6 +38,8 @@ async function cli(server: ServerProcess, run: Run): Promise<string> {
   child.stdin.end(run.input ?? '');
   await new Promise((resolve) => child.once('close', resolve));
   clearTimeout(timer);
+  // What redis-cli prints may be seen before the reply that the caller waits for.
+  await called;
   return output;
 }
 
