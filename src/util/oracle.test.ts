@@ -2,10 +2,11 @@
 import assert from 'node:assert/strict';
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
-import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
+import { connect, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
+import { freePort } from '../../test/support/free-port.ts';
 import { crc64 } from './crc64.ts';
 import { globMatch } from './glob.ts';
 import { addLongDouble, formatLongDouble, parseLongDouble } from './long-double.ts';
@@ -100,14 +101,6 @@ function readReply(bytes: Buffer, pos: number): { reply: Reply; next: number } |
     next = item.next;
   }
   return { reply: items, next };
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await new Promise((resolve) => server.once('listening', resolve));
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
 }
 
 async function connected(port: number): Promise<Socket> {
