@@ -8,7 +8,7 @@ import { SimulatedDisk } from '../../src/persistence/simulated-disk.ts';
 import { Request } from '../../src/protocol/request.ts';
 import { DATABASES, type LoadedStore } from '../support/loading.ts';
 import { logMemory } from '../support/log-memory.ts';
-import { encodeCommand, ReplyDecoder } from '../support/resp-client.ts';
+import { encodeCommand } from '../support/resp-client.ts';
 import type { SeededRandom } from '../support/seeded-random.ts';
 
 export interface DatabaseCommand {
@@ -185,15 +185,38 @@ export class PlainFile {
 
 /** What a file says that consists of whole commands; undefined if it does not. */
 export function meaningToTheLetter(store: LoadedStore, bytes: Buffer): string | undefined {
-  // A command looks like a reply that is an array.
-  const decoder = new ReplyDecoder();
-  decoder.push(bytes);
+  const records = wholeCommands(bytes.toString('latin1'));
+  return records === undefined ? undefined : stateAfterAll(store, records);
+}
+
+function wholeCommands(text: string): string[][] | undefined {
   const records: string[][] = [];
-  for (let reply = decoder.next(); reply !== undefined; reply = decoder.next()) {
-    if (reply.kind !== 'aggregate') return undefined;
-    records.push(reply.items.map((item) => (item.kind === 'scalar' ? item.bytes.toString('latin1') : '')));
+  let at = 0;
+  const countAfter = (tag: string): number | undefined => {
+    const end = text.indexOf('\r\n', at);
+    const line = text.slice(at, end);
+    if (end === -1 || !/^.\d+$/.test(line) || !line.startsWith(tag)) return undefined;
+    at = end + 2;
+    return Number(line.slice(1));
+  };
+  while (at < text.length) {
+    // An inline command without words: a shortened length may leave it behind a word that ends with one.
+    if (text.startsWith('\r\n', at)) {
+      at += 2;
+      continue;
+    }
+    const count = countAfter('*');
+    if (count === undefined) return undefined;
+    const words: string[] = [];
+    while (words.length < count) {
+      const length = countAfter('$');
+      if (length === undefined || !text.startsWith('\r\n', at + length)) return undefined;
+      words.push(text.slice(at, at + length));
+      at += length + 2;
+    }
+    records.push(words);
   }
-  return decoder.isInReply ? undefined : stateAfterAll(store, records);
+  return records;
 }
 
 function isBracketOrSelect([name = '']: readonly string[]): boolean {

@@ -168,11 +168,6 @@ export class ReplyDecoder {
   rest(): Buffer {
     return Buffer.concat(this.#chunks, this.#length);
   }
-
-  /** Something has come of a reply that is not complete. */
-  get isInReply(): boolean {
-    return this.#length > 0 || this.#open.length > 0;
-  }
 }
 
 function aggregateOf({ tag, items }: OpenAggregate): Reply {
