@@ -4,9 +4,9 @@
  * Node's loop reads and calls back per socket; the duties of the end of a wake-up run in one `setImmediate`
  * after all sockets of the loop's turn were read, which is when `epoll-server.ts` does them.
  */
-import { chmodSync } from 'node:fs';
-import { createServer } from 'node:net';
-import type { AddressInfo, Server, Socket } from 'node:net';
+import { chmodSync, writeSync } from 'node:fs';
+import { Socket, createServer } from 'node:net';
+import type { AddressInfo, OnReadOpts, Server, SocketConstructorOpts } from 'node:net';
 import { STATE_THREAD_MAIL } from '../engine/shared-state.ts';
 import { RequestParser } from '../protocol/request-parser.ts';
 import { AF_UNIX } from '../system/libc.ts';
@@ -24,6 +24,10 @@ import type { ThreadParts } from './thread-parts.ts';
 
 /** Handed to a socket at once; what is beyond stays with the core, where the output limits count it. */
 const WRITE_BYTES_MAX = 256 * 1024;
+/** What a socket is read into at a time, */
+const READ_BYTES_MAX = 64 * 1024;
+/** and where it then waits for its requests to be run, with what the other sockets have sent. */
+const WAITING_BYTES_MAX = 512 * 1024;
 const OWN_BUFFER_BYTES_MIN = 1024;
 /** So many turns of the loop are left to those who connect, before an address is given up. */
 const ACCEPT_TURNS_MAX = 1000;
@@ -32,10 +36,20 @@ const ANNOUNCED_BYTES_MAX = 1024 * 1024;
 /** What the transport keeps of a connection. */
 interface Handle {
   readonly socket: ClientSocket;
+  /** The socket's, where replies are written at once; −1 = only the socket can write. */
+  readonly descriptor: number;
   /** Ends the connection; what was written is still sent. */
   readonly close: () => void;
   /** Called after each write: one function for all writes, which Node's streams handle cheaply. */
   readonly written: () => void;
+}
+
+interface NewConnection {
+  readonly socket: ClientSocket;
+  /** As in `Handle`. */
+  readonly descriptor?: number;
+  readonly peer: NodePeer;
+  readonly close: () => void;
 }
 
 interface NodeListener extends Listener {
@@ -62,6 +76,9 @@ export class NodeServer implements Transport {
   #lastChange: Promise<unknown> = Promise.resolve();
   #acceptedCount = 0;
   #core!: ServingCore;
+  readonly #read = Buffer.allocUnsafeSlow(READ_BYTES_MAX);
+  readonly #waiting = Buffer.allocUnsafeSlow(WAITING_BYTES_MAX);
+  #waitingEnd = 0;
   #isFlushScheduled = false;
   #timer: NodeJS.Timeout | undefined;
   #timerDue = Infinity;
@@ -178,8 +195,7 @@ export class NodeServer implements Transport {
     const isUnixSocket = family === AF_UNIX;
     const keepAliveSeconds = this.#parts.config.values['tcp-keepalive'];
     if (!isUnixSocket && keepAliveSeconds > 0) socket.setKeepAlive(true, keepAliveSeconds * 1000);
-    // A connection that breaks is closed, and that is what it is told by.
-    socket.on('error', () => {});
+    ignoreErrors(socket);
     if (this.#secure !== undefined) {
       this.#secure(socket);
       return;
@@ -189,13 +205,30 @@ export class NodeServer implements Transport {
       this.#dispatch({ socket, peer });
       return;
     }
-    this.serve(socket, peer);
+    this.#serveFromBuffer(socket, peer);
   }
 
   /** Serves a connection of this thread, or tells it why not. */
   serve(socket: Socket, peer = peerOf(socket)): void {
-    const refusal = this.#open(socket, peer, () => closeSocket(socket));
-    if (refusal !== undefined) refuseSocket(socket, refusal);
+    const opened = this.#open({ socket, peer, close: () => closeSocket(socket) });
+    if (typeof opened === 'string') refuseSocket(socket, opened);
+    else this.#readChunks(opened, socket);
+  }
+
+  /** As `serve`, and reads into the buffer that all connections share. */
+  #serveFromBuffer(accepted: Socket, peer: NodePeer): void {
+    let connection: Connection | undefined;
+    const direct = makeDirect(accepted, this.#read, (byteCount) => {
+      if (connection !== undefined) this.#receiveFromBuffer(connection, byteCount);
+    });
+    if (direct === undefined) {
+      this.serve(accepted, peer);
+      return;
+    }
+    const { socket, descriptor } = direct;
+    const opened = this.#open({ socket, descriptor, peer, close: () => closeSocket(socket) });
+    if (typeof opened === 'string') refuseSocket(socket, opened);
+    else connection = opened;
   }
 
   /** The other end of a Unix socket has no name; Redis shows this one's. */
@@ -206,43 +239,65 @@ export class NodeServer implements Transport {
 
   /** Serves a connection that another thread has accepted; false when it is refused. */
   adopt(socket: RelayedSocket, peer: NodePeer): boolean {
-    const refusal = this.#open(socket, peer, () => socket.close());
-    if (refusal === undefined) return true;
-    socket.write(Buffer.from(refusal), () => {});
+    const opened = this.#open({ socket, peer, close: () => socket.close() });
+    if (typeof opened !== 'string') {
+      this.#readChunks(opened, socket);
+      return true;
+    }
+    socket.write(Buffer.from(opened), () => {});
     socket.close();
     return false;
   }
 
   /** Takes in a connection, or returns the error to send to it. */
-  #open(socket: ClientSocket, peer: NodePeer, close: () => void): string | undefined {
+  #open({ socket, descriptor = -1, peer, close }: NewConnection): Connection | string {
     const written = (): void => this.#written(opened as Connection);
-    const handle: Handle = { socket, close, written };
+    const handle: Handle = { socket, descriptor, close, written };
     const opened = this.#core.open({ ...peer, descriptor: -1, handle });
     if (typeof opened === 'string') return opened;
-    socket.on('data', (chunk: Buffer) => this.#receive(opened, chunk));
     socket.on('end', () => {
       this.#ended.push(opened);
       this.#scheduleFlush();
     });
     socket.on('close', () => this.#core.close(opened));
-    return undefined;
+    return opened;
   }
 
   // Reading -------------------------------------------------------------------------------------------------
 
-  #receive(connection: Connection, chunk: Buffer): void {
+  /** Takes in what a stream gives: each chunk is memory of its own. */
+  #readChunks(connection: Connection, socket: ClientSocket): void {
+    socket.on('data', (chunk) => this.#receive(connection, chunk, 0, chunk.length));
+  }
+
+  /** The read buffer is used again before the requests are run: they wait behind each other in another. */
+  #receiveFromBuffer(connection: Connection, byteCount: number): void {
+    if (connection.ownedBytes > 0) {
+      this.#receive(connection, this.#read, 0, byteCount);
+      return;
+    }
+    if (WAITING_BYTES_MAX - this.#waitingEnd < byteCount) this.#endWakeUp();
+    const start = this.#waitingEnd;
+    copyBytes(this.#waiting, start, this.#read, 0, byteCount);
+    this.#waitingEnd += byteCount;
+    this.#receive(connection, this.#waiting, start, this.#waitingEnd);
+  }
+
+  /** Takes in bytes that stay where they are until the end of the wake-up. */
+  #receive(connection: Connection, bytes: Buffer, start: number, end: number): void {
     const { input } = connection;
+    const byteCount = end - start;
     if (connection.ownedBytes === 0) {
-      input.buffer = chunk;
-      input.start = 0;
-      input.end = chunk.length;
+      input.buffer = bytes;
+      input.start = start;
+      input.end = end;
     } else {
-      if (connection.ownedBytes - input.end < chunk.length) this.#reallocate(connection, chunk.length);
-      chunk.copy(input.buffer, input.end);
-      input.end += chunk.length;
+      if (connection.ownedBytes - input.end < byteCount) this.#reallocate(connection, byteCount);
+      bytes.copy(input.buffer, input.end, start, end);
+      input.end += byteCount;
       if (!this.#core.acceptsInput(connection)) return;
     }
-    this.#runInput(connection, chunk.length);
+    this.#runInput(connection, byteCount);
     this.#scheduleFlush();
   }
 
@@ -312,7 +367,7 @@ export class NodeServer implements Transport {
   #turn(): void {
     if (this.#hasFinished) return;
     this.#core.beforeSleep((connection) => this.#runInput(connection, 0));
-    this.#core.endWakeUp();
+    this.#endWakeUp();
     this.#closeEnded();
     if (this.#core.stopCode !== undefined) {
       this.#hasFinished = true;
@@ -322,6 +377,11 @@ export class NodeServer implements Transport {
     const millis = this.#core.sleepMillis();
     if (millis === 0) this.#scheduleFlush();
     else this.#wakeIn(millis);
+  }
+
+  #endWakeUp(): void {
+    this.#core.endWakeUp();
+    this.#waitingEnd = 0;
   }
 
   #closeEnded(): void {
@@ -346,15 +406,18 @@ export class NodeServer implements Transport {
   // Transport -----------------------------------------------------------------------------------------------
 
   send(connection: Connection, bytes: Buffer, start: number, end: number): number {
-    const { socket, written } = connection.handle as Handle;
+    const { socket, descriptor, written } = connection.handle as Handle;
     if (socket.destroyed) return -1;
     if (socket.writableLength > 0) return 0;
-    const taken = Math.min(end - start, WRITE_BYTES_MAX);
+    const sent = descriptor < 0 ? 0 : writeNow(descriptor, bytes, start, end);
+    if (sent < 0 || sent === end - start) return sent;
+    const rest = start + sent;
+    const taken = Math.min(end - rest, WRITE_BYTES_MAX);
     // The socket keeps what it is given until the system has it, and the core's buffer is used again at once.
     const piece = Buffer.allocUnsafe(taken);
-    copyBytes(piece, 0, bytes, start, start + taken);
+    copyBytes(piece, 0, bytes, rest, rest + taken);
     socket.write(piece, written);
-    return taken;
+    return sent + taken;
   }
 
   /** The system has taken a piece: on with what is pending. */
@@ -381,6 +444,57 @@ export class NodeServer implements Transport {
   dispose(): void {
     this.stopListening();
     clearTimeout(this.#timer);
+  }
+}
+
+/** A connection that breaks is closed, and that is what it is told by. */
+function ignoreErrors(socket: Socket): void {
+  socket.on('error', () => {});
+}
+
+/** A connection past Node's streams. */
+interface DirectSocket {
+  readonly socket: Socket;
+  /** As in `Handle`. */
+  readonly descriptor: number;
+}
+
+/**
+ * The same connection, read into one buffer, and with its descriptor. For each read of a socket Node
+ * allocates 64 KiB, and for each write it makes objects and callbacks: together they cost more than the
+ * command. A socket that is made with `onread` reads into one buffer; a server cannot ask for that, so the
+ * handle of the socket that it has made moves to another one. Undefined where that is not possible.
+ */
+function makeDirect(
+  accepted: Socket,
+  buffer: Buffer,
+  received: (byteCount: number) => void,
+): DirectSocket | undefined {
+  const owner = accepted as unknown as { _handle: { readonly fd?: number } | null | undefined };
+  const handle = owner._handle;
+  if (typeof handle !== 'object' || handle === null) return undefined;
+  owner._handle = null;
+  accepted.destroy();
+  const callback = (byteCount: number): boolean => {
+    received(byteCount);
+    return true;
+  };
+  const options: SocketConstructorOpts & { readonly handle: object; readonly onread: OnReadOpts } = {
+    handle,
+    allowHalfOpen: true,
+    onread: { buffer, callback },
+  };
+  const socket = new Socket(options);
+  ignoreErrors(socket);
+  return { socket, descriptor: handle.fd ?? -1 };
+}
+
+/** Writes what the system takes: how many bytes, or −1 when the connection is broken. */
+function writeNow(descriptor: number, bytes: Buffer, start: number, end: number): number {
+  try {
+    return writeSync(descriptor, bytes, start, end - start);
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EAGAIN' ? 0 : -1;
   }
 }
 
