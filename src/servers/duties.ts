@@ -39,15 +39,8 @@ export class Duties {
     this.#stateLog = new StateLog(parts);
   }
 
-  isDue(): boolean {
-    return this.#parts.clock.wallMillis() >= this.#next();
-  }
-
-  get millisUntilDue(): number {
-    return Math.max(0, Math.ceil(this.#next() - this.#parts.clock.wallMillis()));
-  }
-
-  #next(): number {
+  /** When the next round is due, Unix time in ms. */
+  get nextMillis(): number {
     return this.#parts.allocator.arena.counters[STATE_NEXT_CRON]!;
   }
 

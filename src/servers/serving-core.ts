@@ -156,6 +156,8 @@ export class ServingCore {
   #receivedBytes = 0;
   #outgoingMail: number[] = [];
   #nextIdleLook = 0;
+  /** The time of this turn of the loop, Unix time in ms: one reading of the clock serves all who look. */
+  #now = 0;
   /** Exit code once the thread shall end. */
   stopCode: number | undefined;
   /**
@@ -596,7 +598,7 @@ export class ServingCore {
 
   /** Ends the waits of clients whose time is up. */
   #timeOut(): void {
-    const now = this.#parts.clock.wallMillis();
+    const now = this.#now;
     if (now < this.#nextTimeout) return;
     this.#nextTimeout = Infinity;
     const due: Connection[] = [];
@@ -772,11 +774,11 @@ export class ServingCore {
 
   // Between wake-ups ----------------------------------------------------------------------------------------
 
-  /** How long the thread may sleep, ms. */
+  /** How long the thread may sleep after `beforeSleep`, ms. */
   sleepMillis(): number {
     if (this.#resumable.length > 0 || this.stopCode !== undefined || this.persistence.isLoading) return 0;
-    const untilTimeout = Math.max(0, Math.ceil(this.#nextTimeout - this.#parts.clock.wallMillis()));
-    const millis = Math.min(this.#role.duties?.millisUntilDue ?? IDLE_LOOK_MILLIS, untilTimeout);
+    const nextDuties = this.#role.duties?.nextMillis ?? this.#now + IDLE_LOOK_MILLIS;
+    const millis = Math.max(0, Math.ceil(Math.min(nextDuties, this.#nextTimeout) - this.#now));
     return this.#postponed.length > 0 ? Math.min(millis, POSTPONED_LOOK_MILLIS) : millis;
   }
 
@@ -786,7 +788,12 @@ export class ServingCore {
    */
   beforeSleep(resume: (connection: Connection) => void): void {
     if (this.persistence.isLoading) this.#load();
-    if (this.#role.duties?.isDue() === true) this.#runDuties(this.#role.duties);
+    this.#now = this.#parts.clock.wallMillis();
+    const { duties } = this.#role;
+    if (duties !== undefined && this.#now >= duties.nextMillis) {
+      this.#runDuties(duties);
+      this.#now = this.#parts.clock.wallMillis();
+    }
     this.#timeOut();
     this.#lookAfterIdle();
     if (this.#postponed.length > 0 && this.#isPauseOver()) this.#resumePostponed();
@@ -829,7 +836,7 @@ export class ServingCore {
 
   /** True when the server ends; then so does this thread. */
   #mustStop(): boolean {
-    const stopping = Atomics.load(this.#parts.allocator.arena.control, STATE_STOPPING);
+    const stopping = this.#parts.allocator.arena.control[STATE_STOPPING]!;
     if (stopping !== 0) this.stopCode ??= stopping - 1;
     return stopping !== 0;
   }
@@ -845,7 +852,7 @@ export class ServingCore {
   }
 
   #lookAfterIdle(): void {
-    const now = this.#parts.clock.wallMillis();
+    const now = this.#now;
     if (now < this.#nextIdleLook) return;
     this.#nextIdleLook = now + IDLE_LOOK_MILLIS;
     this.settleHeldBack();
