@@ -46,11 +46,6 @@ export class HeldValues {
     return this.#string !== 0 || this.#collection !== 0;
   }
 
-  /** Memory that is kept for values that wait, bytes. */
-  get waitingBytes(): number {
-    return this.#keyspace.held.waitingBytes + this.#keyspace.heldCollections.waitingBytes;
-  }
-
   /** Begins with the value for which the most memory is kept by now, or so. */
   take(): void {
     const { held, heldCollections } = this.#keyspace;

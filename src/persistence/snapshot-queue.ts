@@ -16,6 +16,7 @@
  *     words 3, 4  first and last chunk
  *     word 5      bytes of all chunks that are not freed
  *     double 3    keys that came this way since the snapshot began
+ *     word 8      raised, atomically, when the persistence thread should not pause any longer
  */
 import type { Database } from '../keyspace/database.ts';
 import type { Keyspace } from '../keyspace/keyspace.ts';
@@ -43,7 +44,8 @@ const FIRST = 3;
 const LAST = 4;
 const QUEUED_BYTES = 5;
 const PRESERVED_DOUBLE = 3;
-const HEADER_WORDS = 8;
+const ALERTS = 8;
+const HEADER_WORDS = 9;
 
 // A chunk.
 const NEXT = 0;
@@ -54,11 +56,15 @@ const CHUNK_BYTES = 64 * 1024;
 /** Beyond this, those who change keys wait a little each time … */
 const QUEUE_BYTES_MAX = 8 * 1024 * 1024;
 /** … as they do while this much is kept of large values that were changed or deleted … */
-export const HELD_BYTES_MAX = 32 * 1024 * 1024;
+const HELD_BYTES_MAX = 32 * 1024 * 1024;
 const WAIT_MILLIS = 10;
 /** … and from here on they wait until there is room, looking up once in a while. */
 const QUEUE_BYTES_FULL = 2 * QUEUE_BYTES_MAX;
 const FULL_WAIT_MILLIS = 1000;
+/** Before it comes to that, the snapshot takes no pauses … */
+const QUEUE_BYTES_URGENT = QUEUE_BYTES_MAX / 2;
+/** … nor with this much kept of large values, which it then writes before all else. */
+export const HELD_BYTES_URGENT = HELD_BYTES_MAX / 4;
 
 export class SnapshotQueue {
   readonly #arena: Arena;
@@ -97,10 +103,21 @@ export class SnapshotQueue {
     if (!this.isActive) return;
     addDouble(this.#arena, this.#header, PRESERVED_DOUBLE, 1);
     const isPreserved = isTooLarge(this.#keyspace, entry)
-      ? hold(this.#keyspace, entry, database.cutIndex)
+      ? this.#hold(entry, database.cutIndex)
       : this.#copy(entry, database.cutIndex);
     // The command that changes the key must not fail for the snapshot's sake.
     if (!isPreserved) this.#set(HAS_FAILED, 1);
+  }
+
+  /** Ends a pause of the persistence thread when there is much for it to do. */
+  #endPause(): void {
+    if (!this.#isUrgent()) return;
+    Atomics.add(this.#words, this.#at + ALERTS, 1);
+    Atomics.notify(this.#words, this.#at + ALERTS);
+  }
+
+  #isUrgent(): boolean {
+    return this.queuedBytes > QUEUE_BYTES_URGENT || this.heldBytes() > HELD_BYTES_URGENT;
   }
 
   /**
@@ -124,10 +141,7 @@ export class SnapshotQueue {
 
   // No getter, for it is asked at each wake-up: V8 reads private ones by a call of its runtime.
   #isCrowded(): boolean {
-    const { held, heldCollections } = this.#keyspace;
-    return (
-      this.queuedBytes > QUEUE_BYTES_MAX || held.waitingBytes + heldCollections.waitingBytes > HELD_BYTES_MAX
-    );
+    return this.queuedBytes > QUEUE_BYTES_MAX || this.heldBytes() > HELD_BYTES_MAX;
   }
 
   /** Bytes of the arena that the queue takes. */
@@ -135,9 +149,21 @@ export class SnapshotQueue {
     return this.#get(QUEUED_BYTES);
   }
 
+  /** Memory that is kept for large values that were changed or deleted, bytes. */
+  heldBytes(): number {
+    return this.#keyspace.held.waitingBytes + this.#keyspace.heldCollections.waitingBytes;
+  }
+
   /** Keys that changed since the running, or the last, snapshot began, and were handed over. */
   get preservedCount(): number {
     return getDouble(this.#arena, this.#header, PRESERVED_DOUBLE);
+  }
+
+  /** False when there is no memory. */
+  #hold(entry: Ref, cutIndex: number): boolean {
+    const isHeld = hold(this.#keyspace, entry, cutIndex);
+    this.#endPause();
+    return isHeld;
   }
 
   /** False when there is no memory. */
@@ -170,6 +196,7 @@ export class SnapshotQueue {
     else setWord(arena, last, NEXT, chunk);
     this.#set(LAST, chunk);
     this.#set(QUEUED_BYTES, this.#get(QUEUED_BYTES) + this.#allocator.usableBytes(chunk));
+    this.#endPause();
     return chunk;
   }
 
@@ -215,6 +242,14 @@ export class SnapshotQueue {
     copyBytes(records.bytes, 0, bytesOf(this.#arena, chunk), start, start + used);
     records.used = used;
     return getWord(this.#arena, chunk, NEXT);
+  }
+
+  /**
+   * Leaves the clients alone for that long, without the lock: shorter when what they hand over becomes much.
+   */
+  pause(micros: number): void {
+    const alerts = Atomics.load(this.#words, this.#at + ALERTS);
+    if (!this.#isUrgent()) Atomics.wait(this.#words, this.#at + ALERTS, alerts, micros / 1000);
   }
 
   /** Frees detached chunks, under the lock, and wakes those who wait for room. */

@@ -250,7 +250,7 @@ function runSnapshot(
   const { keyspace, queue, mutex, clock } = bench;
   const facts = beginSnapshot(queue, { keyspace, unixMillis: START_MILLIS, isAofBase: false });
   let sliceCount = 0;
-  const walk = new SnapshotWalk({ keyspace, mutex, queue, clock, pause() {}, accessFacts }, sink);
+  const walk = new SnapshotWalk({ keyspace, mutex, queue, clock, accessFacts }, sink);
   const result = walk.run({ facts, onSlice: () => onSlice?.(sliceCount++) ?? 'go-on' });
   return { sink, result, facts, sliceCount };
 }
@@ -607,7 +607,6 @@ test('who changes keys waits while the queue is long, and no longer than needed'
   }
   const expected = stateOf(keyspace);
   assert.equal(queue.waitForRoom(), false);
-  let hasWaited = false;
   const { sink } = runSnapshot(bench, {
     onSlice(index) {
       if (index === 0) database!.clear(false);
@@ -626,16 +625,24 @@ test('who changes keys waits while the queue is long, and no longer than needed'
   keyspace.endSnapshot();
 
   beginSnapshot(queue, { keyspace, unixMillis: 0, isAofBase: false });
+  assert(pauseMillis(queue, 50) > 40);
   for (let index = 0; index < 200; index++)
     database!.delete(database!.find(bench.mutator.name(index), 0, bench.mutator.name(index).length));
-  hasWaited = queue.waitForRoom();
-  assert(hasWaited);
+  assert(pauseMillis(queue, 60_000) < 10_000, 'no pause with a long queue');
+  assert(queue.waitForRoom());
   assert.equal(queue.preservedCount, 200);
   queue.end();
   keyspace.endSnapshot();
   assert.equal(queue.waitForRoom(), false);
   assertNothingLeaks(bench);
 });
+
+/** How long a pause was that could have been as long as `millis`. */
+function pauseMillis(queue: SnapshotQueue, millis: number): number {
+  const start = performance.now();
+  queue.pause(millis * 1000);
+  return performance.now() - start;
+}
 
 test('while data is loaded no key is dead', (t) => {
   const { keyspace } = newBench(t, 1, WORK_OPTIONS);
@@ -650,37 +657,62 @@ test('while data is loaded no key is dead', (t) => {
   assert.equal(database!.lookup(name, 0, 1), 0);
 });
 
-test('two threads: one changes keys, the other saves them', { timeout: 120_000 }, async (t) => {
-  const seed = SeededRandom.newSeed();
-  t.diagnostic(`seed ${seed}`);
-  const bench = newBench(t, seed, WORK_OPTIONS);
-  const { keyspace, queue, mutex, mutator } = bench;
-  mutator.fill(0.6);
-  const signals = new Int32Array(new SharedArrayBuffer(8));
-  const workerData: SnapshotWork = { handle: keyspace.arena.handle(), signals, seed: seed + 1 };
+/** Another thread that changes keys; resolves when it does. `stop` waits for its end. */
+async function startChanging(t: TestContext, { keyspace }: Bench, seed: number, options: MutationOptions) {
+  const signals = new Int32Array(new SharedArrayBuffer(4));
+  const workerData: SnapshotWork = { handle: keyspace.arena.handle(), signals, seed, options };
   const worker = new Worker(new URL('./snapshot-walk.worker.js', import.meta.url), { workerData });
   t.after(() => worker.terminate());
   const ended = once(worker, 'exit');
   await Promise.race([once(worker, 'message'), ended]);
+  return async function stop(): Promise<void> {
+    Atomics.store(signals, 0, 1);
+    const [exitCode] = (await ended) as [number];
+    assert.equal(exitCode, 0);
+  };
+}
 
-  const pause = (micros: number) => void Atomics.wait(signals, 1, 0, micros / 1000);
-  for (let snapshot = 0; snapshot < 3; snapshot++) {
-    const sink = new CollectingSink();
-    const [facts, expected] = mutex.hold(() => {
-      keyspace.enter(START_MILLIS);
-      const cut = beginSnapshot(queue, { keyspace, unixMillis: START_MILLIS, isAofBase: false });
-      return [cut, stateOf(keyspace)] as const;
-    });
-    const parts = { keyspace, mutex, queue, clock: systemClock, pause, accessFacts: 'none' as const };
-    new SnapshotWalk(parts, sink).run({ facts, onSlice: () => 'go-on' });
-    assertSameState(sink.state, expected);
-  }
+/** Saves what is there now, while another thread changes it. */
+function saveBeside({ keyspace, queue, mutex }: Bench, afterCut: () => void): void {
+  const sink = new CollectingSink();
+  const [facts, expected] = mutex.hold(() => {
+    keyspace.enter(START_MILLIS);
+    const cut = beginSnapshot(queue, { keyspace, unixMillis: START_MILLIS, isAofBase: false });
+    return [cut, stateOf(keyspace)] as const;
+  });
+  afterCut();
+  const parts = { keyspace, mutex, queue, clock: systemClock, accessFacts: 'none' as const };
+  new SnapshotWalk(parts, sink).run({ facts, onSlice: () => 'go-on' });
+  assertSameState(sink.state, expected);
+}
 
-  Atomics.store(signals, 0, 1);
-  const [exitCode] = (await ended) as [number];
-  assert.equal(exitCode, 0);
+test('two threads: one changes keys, the other saves them', { timeout: 120_000 }, async (t) => {
+  const seed = SeededRandom.newSeed();
+  t.diagnostic(`seed ${seed}`);
+  const bench = newBench(t, seed, WORK_OPTIONS);
+  const { keyspace, queue, mutator } = bench;
+  mutator.fill(0.6);
+  const stop = await startChanging(t, bench, seed + 1, WORK_OPTIONS);
+  for (let snapshot = 0; snapshot < 3; snapshot++) saveBeside(bench, () => undefined);
+
+  await stop();
   t.diagnostic(`${queue.preservedCount} keys handed over in the last snapshot`);
   keyspace.enter(START_MILLIS);
+  assertAtRest(bench);
+  assertNothingLeaks(bench);
+});
+
+test('a pause ends when another thread has handed over much', { timeout: 120_000 }, async (t) => {
+  const seed = SeededRandom.newSeed();
+  t.diagnostic(`seed ${seed}`);
+  const options = { nameCount: 200, longRatio: 0.5, longBytesMax: 512 * 1024 };
+  const bench = newBench(t, seed, options);
+  bench.mutator.fill(0.6);
+  const stop = await startChanging(t, bench, seed + 1, options);
+  saveBeside(bench, () => assert(pauseMillis(bench.queue, 60_000) < 30_000));
+
+  await stop();
+  bench.keyspace.enter(START_MILLIS);
   assertAtRest(bench);
   assertNothingLeaks(bench);
 });

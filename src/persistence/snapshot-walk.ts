@@ -2,15 +2,16 @@
  * A snapshot in the background: the persistence thread walks the keyspace while others change it.
  *
  *     cut (beginSnapshot)   epoch += 1: from now on a key that changes is handed over first (SnapshotQueue)
- *     run                   slices: lock, copy about 100 us' worth of entries that are not marked, mark them,
- *                           unlock, format and write; then the keys that were handed over, in the same way
+ *     run                   slices: lock, copy about 300 us' worth of entries that are not marked, mark them,
+ *                           unlock, format and write; then the keys that were handed over, in the same way;
  *                           last of all the large values, in pieces (HeldValues); sooner when clients have
  *                           changed or deleted so many that memory is at stake
  *     end                   all keys of the cut are in the file, each once, and all are marked
  *
- * After a slice the lock is left alone for nine times as long if others want it: they lose a tenth of their
- * time. A snapshot that fails or is aborted goes on marking, without copying: the next one must not meet an
- * entry that it thinks is new.
+ * After a slice the lock is left alone for 30 times as long if others want it: they lose a thirtieth of their
+ * time. When they hand over so much that memory is at stake, there is no pause. Shorter slices would cost
+ * them more: who finds the lock taken sleeps, and is woken late. A snapshot that fails or is aborted goes on
+ * marking, without copying: the next one must not meet an entry that it thinks is new.
  */
 import { strict as assert } from 'node:assert';
 import type { Keyspace } from '../keyspace/keyspace.ts';
@@ -21,22 +22,20 @@ import type { Clock } from '../util/clock.ts';
 import { EntryCopier, type EntryVisitor } from './snapshot-copier.ts';
 import { RecordReader, hold, isTooLarge, type AccessFacts } from './snapshot-entry.ts';
 import { HeldValues } from './snapshot-held.ts';
-import { HELD_BYTES_MAX, type SnapshotQueue } from './snapshot-queue.ts';
+import { HELD_BYTES_URGENT, type SnapshotQueue } from './snapshot-queue.ts';
 import type { SnapshotFacts, SnapshotSink } from './snapshot-sink.ts';
 
-const SLICE_MICROS = 100;
-/** The lock is left alone for that many times the length of a slice while others want it. */
-const PAUSE_RATIO = 9;
-/** Large values are written before all else when this much memory is kept for them. */
-const HELD_BYTES_URGENT = HELD_BYTES_MAX / 4;
+const SLICE_MICROS = 300;
+/** The lock is left alone for that many times the length of a slice while others want it … */
+const PAUSE_RATIO = 30;
+/** … of which what was not the snapshot's own work, as when it got no processor, does not count. */
+const SLICE_MICROS_COUNTED = 2 * SLICE_MICROS;
 
 export interface SnapshotWalkParts {
   readonly keyspace: Keyspace;
   readonly mutex: Pick<Mutex, 'lock' | 'unlock' | 'hasWaiters' | 'contendedCount'>;
   readonly queue: SnapshotQueue;
   readonly clock: Clock;
-  /** Lets that much time pass, without the lock. */
-  pause(micros: number): void;
   readonly accessFacts: AccessFacts;
 }
 
@@ -158,8 +157,9 @@ export class SnapshotWalk implements EntryVisitor {
     this.#write((sink) => this.#writeOut(sink));
 
     if (!isWanted) return;
-    const left = (end - start) * PAUSE_RATIO - (clock.monotonicMicros() - end);
-    if (left > 0) this.#parts.pause(left);
+    const pause = Math.min(end - start, SLICE_MICROS_COUNTED) * PAUSE_RATIO;
+    const left = pause - (clock.monotonicMicros() - end);
+    if (left > 0) this.#parts.queue.pause(left);
   }
 
   // Under the lock ------------------------------------------------------------------------------------------
@@ -239,7 +239,7 @@ export class SnapshotWalk implements EntryVisitor {
   }
 
   #isHeldNext(): boolean {
-    return !this.#held.isEmpty && (this.#hasWalkedAll || this.#held.waitingBytes > HELD_BYTES_URGENT);
+    return !this.#held.isEmpty && (this.#hasWalkedAll || this.#parts.queue.heldBytes() > HELD_BYTES_URGENT);
   }
 
   /** Ends at once. Entries that are not marked carry an older epoch than the next snapshot's all the same. */

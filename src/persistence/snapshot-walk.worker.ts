@@ -1,6 +1,6 @@
 /** The other thread of snapshot-walk.test.ts: changes keys until it is told to end. */
 import { isMainThread, parentPort, workerData } from 'node:worker_threads';
-import { Mutator } from '../../test/support/keyspace-mutations.ts';
+import { Mutator, type MutationOptions } from '../../test/support/keyspace-mutations.ts';
 import { SeededRandom } from '../../test/support/seeded-random.ts';
 import { Keyspace } from '../keyspace/keyspace.ts';
 import { Allocator } from '../memory/allocator.ts';
@@ -24,15 +24,16 @@ export interface SnapshotWork {
   /** The first word ends the thread. */
   readonly signals: Int32Array;
   readonly seed: number;
+  readonly options: MutationOptions;
 }
 
-function run({ handle, signals, seed }: SnapshotWork): void {
+function run({ handle, signals, seed, options }: SnapshotWork): void {
   const arena = Arena.attach(handle);
   const keyspace = new Keyspace(new Allocator(arena), seededRandom(seed), WORK_DATABASES);
   const queue = new SnapshotQueue(keyspace);
   const mutex = new Mutex(arena.control, CONTROL_MUTEX, 2);
   const random = new SeededRandom(seed);
-  const mutator = new Mutator(keyspace, random, WORK_OPTIONS);
+  const mutator = new Mutator(keyspace, random, options);
   keyspace.observer = {
     keyExpired() {},
     notify() {},
@@ -45,7 +46,7 @@ function run({ handle, signals, seed }: SnapshotWork): void {
     queue.waitForRoom();
     mutex.hold(() => {
       keyspace.enter(Date.now());
-      for (let i = 0; i < 10; i++) mutator.mutate(random.integer(0, WORK_OPTIONS.nameCount - 1));
+      for (let i = 0; i < 10; i++) mutator.mutate(random.integer(0, options.nameCount - 1));
       if (random.chance(0.01)) mutator.upheave();
       keyspace.dismantleDetached(() => true);
       keyspace.leave();

@@ -27,12 +27,6 @@ import type { SharedParts, ThreadSettings } from './shared-parts.ts';
 /** A long job is heard of this often. */
 const PROGRESS_INTERVAL_MILLIS = 2000;
 
-const pauseCell = new Int32Array(new SharedArrayBuffer(4));
-
-function pause(micros: number): void {
-  Atomics.wait(pauseCell, 0, 0, micros / 1000);
-}
-
 class PersistenceThread {
   readonly #parts: SharedParts;
   readonly #keyspace: Keyspace;
@@ -110,7 +104,6 @@ class PersistenceThread {
       mutex,
       queue: this.#queue,
       clock: systemClock,
-      pause,
       accessFacts,
     };
     return new SnapshotWalk(parts, sink).run({

@@ -150,8 +150,7 @@ export class Persistence implements PersistenceService {
 
   /** Bytes of the arena that grow when keys are evicted: they do not count against `maxmemory`. */
   get uncountedBytes(): number {
-    const { held, heldCollections } = this.#parts.keyspace;
-    return this.#log.bufferBytes + this.#queue.queuedBytes + held.waitingBytes + heldCollections.waitingBytes;
+    return this.#log.bufferBytes + this.#queue.queuedBytes + this.#queue.heldBytes();
   }
 
   /**
