@@ -110,7 +110,7 @@ const SCENARIOS: Record<Scenario, (options: Options) => Promise<unknown>> = {
       ...options,
       keysCount: options.keysCount ?? (options.quick ? 100_000 : 5_000_000),
       roundsCount: options.roundsCount ?? (options.quick ? 1 : 3),
-      requestsCount: options.quick ? 200_000 : 5_000_000,
+      requestsCount: options.quick ? 200_000 : 10_000_000,
     }),
   eviction: async ({ servers, keysCount, quick }) =>
     runEviction({
