@@ -227,7 +227,7 @@ export class SetValues implements ValueKind {
    * `storeWith` of the database), or discarded.
    */
   newSet(memberCount = 0): LooseSet {
-    if (memberCount > this.#intSetEntriesMax)
+    if (memberCount > this.#intSetEntriesMax())
       return { value: this.#table.create(memberCount), encoding: ENCODING_HASHTABLE };
     return { value: this.#intSet.create(), encoding: ENCODING_INTSET };
   }
@@ -260,7 +260,7 @@ export class SetValues implements ValueKind {
     return true;
   }
 
-  get #intSetEntriesMax(): number {
+  #intSetEntriesMax(): number {
     return Math.min(this.#keyspace.limits.setMaxIntsetEntries, INTSET_ENTRIES_MAX);
   }
 
@@ -272,7 +272,7 @@ export class SetValues implements ValueKind {
     }
     set.value = intSet.add(set.value, this.#integer);
     if (!intSet.added) return false;
-    if (intSet.count(set.value) > this.#intSetEntriesMax) this.#tryToConvert(set);
+    if (intSet.count(set.value) > this.#intSetEntriesMax()) this.#tryToConvert(set);
     return true;
   }
 

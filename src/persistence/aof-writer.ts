@@ -144,11 +144,14 @@ export class AofWriter {
    * or on disk. What another thread is writing or syncing at this moment counts.
    */
   get isBehind(): boolean {
-    const reached = this.#syncsWithFlush ? 'durable' : 'written';
-    return this.shared.double(reached) < this.shared.double('appended');
+    const { shared } = this;
+    // Each name is a constant where it is used: V8 then knows the place in the arena.
+    const reached = this.#syncsWithFlush() ? shared.double('durable') : shared.double('written');
+    return reached < shared.double('appended');
   }
 
-  get #syncsWithFlush(): boolean {
+  /** A method: V8 looks a private getter up by a call of its runtime, and each wake-up asks this. */
+  #syncsWithFlush(): boolean {
     return this.policy === 'always' && !this.syncHeld;
   }
 
@@ -210,7 +213,7 @@ export class AofWriter {
   #commit(force: boolean, syncsNow: boolean): FlushOutcome {
     const { mutex: log } = this.shared;
     const wanted = this.shared.double('appended');
-    const mustSync = syncsNow || this.#syncsWithFlush;
+    const mustSync = syncsNow || this.#syncsWithFlush();
     const isStoreMine = this.#store.isMine;
     for (;;) {
       if (isStoreMine) {
