@@ -221,6 +221,28 @@ describe('pipelines and big values', () => {
     });
   }
 
+  onEveryServer('input as long as what is read at once, in one write each', async (server) => {
+    const client = await server.connect();
+    for (const total of [65_536, 131_072, 262_144, 524_288]) {
+      for (const bytes of [total - 1, total, total + 1]) {
+        const frame = encodeCommand(['ECHO', '']).length + String(bytes).length - 1;
+        const value = Buffer.alloc(bytes - frame, 'e');
+        const reply = await client.command('ECHO', value);
+        assert.ok(reply.kind === 'scalar' && reply.bytes.equals(value), `${bytes} bytes`);
+      }
+    }
+    client.close();
+  });
+
+  for (const count of [1, 100, 40_000]) {
+    onEveryServer(`${count} commands and the end of the stream at once`, async (server) => {
+      const client = await server.connect();
+      client.socket.end('PING\r\n'.repeat(count));
+      assert.equal((await client.readUntilClose()).toString(), '+PONG\r\n'.repeat(count));
+      client.close();
+    });
+  }
+
   onEveryServer('big replies that nobody reads yet arrive in full', async (server) => {
     const client = await server.connect();
     const value = Buffer.alloc(1_000_000, 'v');

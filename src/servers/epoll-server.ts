@@ -6,9 +6,13 @@
  *       accept; read each ready socket once and run what it sent            (serving-core.ts, receive)
  *       the duties of the end of a wake-up: log, fsync, send the replies     (serving-core.ts, endWakeUp)
  *
- * The thread never returns to Node's own loop while it serves: no promise or timer is used here. Reading is
- * level-triggered and one read per socket and wake-up, so a busy client cannot starve the others. All clients
- * share one read buffer; a client has a buffer of its own only while its request is incomplete.
+ * The thread never returns to Node's own loop while it serves: no promise or timer is used here. A socket is
+ * read once per wake-up, so a busy client cannot starve the others. All clients share one read buffer; a
+ * client has a buffer of its own only while its request is incomplete.
+ *
+ * A socket that is only read is edge-triggered: epoll tells of new bytes, and need not look at each socket
+ * twice to see that it is empty. Where one read may have left something, the socket is watched anew, which
+ * reports what is there (`#receive`).
  */
 import { chmodSync } from 'node:fs';
 import type { ThreadParts } from './thread-parts.ts';
@@ -20,9 +24,11 @@ import {
   EMFILE,
   ENFILE,
   EPOLLERR,
+  EPOLLET,
   EPOLLHUP,
   EPOLLIN,
   EPOLLOUT,
+  EPOLLRDHUP,
 } from '../system/libc.ts';
 import type { EventBuffer, Libc, NativeBuffer, SocketAddress } from '../system/libc.ts';
 import { RequestParser } from '../protocol/request-parser.ts';
@@ -53,6 +59,10 @@ const EVENTS_PER_WAKE_UP = 1024;
  * MAX_ACCEPTS_PER_CALL).
  */
 const ACCEPTS_PER_WAKE_UP = 1000;
+/** A client that is only read. */
+const READING = EPOLLIN | EPOLLRDHUP | EPOLLET;
+/** What no more bytes will follow: the end of the stream, or an error. */
+const ENDED = EPOLLRDHUP | EPOLLHUP | EPOLLERR;
 /** epoll_wait returns after this long in any case. */
 const SLEEP_MILLIS_MAX = 1000;
 
@@ -198,7 +208,7 @@ export class EpollServer implements Transport {
       return false;
     }
     this.#connections[descriptor] = opened;
-    this.#libc.watch(this.#epoll, descriptor, EPOLLIN);
+    this.#libc.watch(this.#epoll, descriptor, READING);
     return true;
   }
 
@@ -231,8 +241,7 @@ export class EpollServer implements Transport {
     // What was sent before there was a descriptor to wake this thread with.
     core.readMail();
     for (;;) {
-      core.beforeSleep(resume);
-      this.#endWakeUp();
+      if (core.beforeSleep(resume)) this.#endWakeUp();
       if (core.stopCode !== undefined) return core.stopCode;
 
       const count = this.#libc.wait(
@@ -259,9 +268,9 @@ export class EpollServer implements Transport {
       return;
     }
     if ((events & EPOLLOUT) !== 0) this.#core.writable(connection);
-    if ((events & (EPOLLIN | EPOLLERR | EPOLLHUP)) === 0 || connection.isClosed) return;
+    if ((events & (EPOLLIN | ENDED)) === 0 || connection.isClosed) return;
     // A stalled client is not read; a broken one is closed even so.
-    if (!connection.isStalled) this.#receive(connection);
+    if (!connection.isStalled) this.#receive(connection, events);
     else if ((events & EPOLLERR) !== 0) this.#core.close(connection);
   }
 
@@ -276,19 +285,22 @@ export class EpollServer implements Transport {
   }
 
   /** Reads what a socket has, once. */
-  #receive(connection: Connection): void {
+  #receive(connection: Connection, events: number): void {
     const { input } = connection;
     const isOwned = connection.ownedBytes > 0;
     if (isOwned) this.#makeRoom(connection);
     if (!isOwned && READ_BUFFER_BYTES - this.#readEnd < READ_BYTES_MIN) this.#endWakeUp();
     const address = isOwned ? connection.inputAddress + input.end : this.#read.address + this.#readEnd;
     const room = isOwned ? connection.ownedBytes - input.end : READ_BUFFER_BYTES - this.#readEnd;
-    const received = this.#libc.receive(connection.descriptor, address, Math.min(room, READ_BYTES_MAX));
+    const wanted = Math.min(room, READ_BYTES_MAX);
+    const received = this.#libc.receive(connection.descriptor, address, wanted);
     if (received <= 0) {
-      if (received === -EAGAIN || received === -EINTR) return;
-      this.#core.lost(connection, received === 0 ? undefined : systemErrorName(-received));
+      if (received === -EINTR) this.#watchAnew(connection);
+      else if (received !== -EAGAIN)
+        this.#core.lost(connection, received === 0 ? undefined : systemErrorName(-received));
       return;
     }
+    if (received === wanted || (events & ENDED) !== 0) this.#watchAnew(connection);
     if (!isOwned) {
       input.buffer = this.#read.bytes;
       input.start = this.#readEnd;
@@ -298,6 +310,11 @@ export class EpollServer implements Transport {
     input.end += received;
     if (!isOwned || this.#core.acceptsInput(connection)) this.#runInput(connection, received);
     else this.#giveBackOwn(connection);
+  }
+
+  /** Not all may have been read of what the socket has. */
+  #watchAnew(connection: Connection): void {
+    this.#rewatch(connection, true, connection.pendingBytes > 0);
   }
 
   #runInput(connection: Connection, byteCount: number): void {
@@ -366,13 +383,18 @@ export class EpollServer implements Transport {
   }
 
   watchWritable(connection: Connection, isWanted: boolean): void {
-    const reading = connection.isStalled ? 0 : EPOLLIN;
-    this.#libc.rewatch(this.#epoll, connection.descriptor, isWanted ? reading | EPOLLOUT : reading);
+    this.#rewatch(connection, !connection.isStalled, isWanted);
   }
 
   watchReadable(connection: Connection, isWanted: boolean): void {
-    const writing = connection.pendingBytes > 0 ? EPOLLOUT : 0;
-    this.#libc.rewatch(this.#epoll, connection.descriptor, isWanted ? EPOLLIN | writing : writing);
+    this.#rewatch(connection, isWanted, connection.pendingBytes > 0);
+  }
+
+  /** What is there already is reported as if it had just come. */
+  #rewatch(connection: Connection, isRead: boolean, isWritten: boolean): void {
+    // Not all that a socket takes is written to it at once.
+    const events = isWritten ? EPOLLOUT | (isRead ? EPOLLIN : 0) : isRead ? READING : 0;
+    this.#libc.rewatch(this.#epoll, connection.descriptor, events);
   }
 
   close(connection: Connection): void {

@@ -156,8 +156,9 @@ export class ServingCore {
   #receivedBytes = 0;
   #outgoingMail: number[] = [];
   #nextIdleLook = 0;
-  /** The time of this turn of the loop, Unix time in ms: one reading of the clock serves all who look. */
+  /** The time of this turn of the loop, Unix time in ms: where requests were run, theirs. */
   #now = 0;
+  #isNowKnown = false;
   /** Exit code once the thread shall end. */
   stopCode: number | undefined;
   /**
@@ -380,11 +381,13 @@ export class ServingCore {
       }
       this.#countTraffic();
       engine.leave();
+      this.#now = engine.keyspace.now;
       this.#current = undefined;
       mutex.unlock();
       this.#sendMail();
       if (reply.position > WAKE_UP_OUTPUT_BYTES_MAX) this.#sendReplies();
     }
+    this.#isNowKnown = true;
     this.#collectedCount = 0;
     this.#parsedCount = 0;
   }
@@ -776,6 +779,7 @@ export class ServingCore {
 
   /** How long the thread may sleep after `beforeSleep`, ms. */
   sleepMillis(): number {
+    this.#isNowKnown = false;
     if (this.#resumable.length > 0 || this.stopCode !== undefined || this.persistence.isLoading) return 0;
     const nextDuties = this.#role.duties?.nextMillis ?? this.#now + IDLE_LOOK_MILLIS;
     const millis = Math.max(0, Math.ceil(Math.min(nextDuties, this.#nextTimeout) - this.#now));
@@ -783,30 +787,36 @@ export class ServingCore {
   }
 
   /**
-   * What is to be done without any socket asking for it: mail, periodic duties, postponed and interrupted
-   * clients.
+   * What is to be done without any socket asking for it: periodic duties, postponed and interrupted clients.
+   * True when something was, which the end of a wake-up must follow.
    */
-  beforeSleep(resume: (connection: Connection) => void): void {
-    if (this.persistence.isLoading) this.#load();
-    this.#now = this.#parts.clock.wallMillis();
+  beforeSleep(resume: (connection: Connection) => void): boolean {
+    let hasActed = this.persistence.isLoading;
+    if (hasActed) this.#load();
+    if (!this.#isNowKnown) this.#now = this.#parts.clock.wallMillis();
     const { duties } = this.#role;
     if (duties !== undefined && this.#now >= duties.nextMillis) {
       this.#runDuties(duties);
       this.#now = this.#parts.clock.wallMillis();
+      hasActed = true;
     }
-    this.#timeOut();
-    this.#lookAfterIdle();
+    if (this.#now >= Math.min(this.#nextTimeout, this.#nextIdleLook)) {
+      this.#timeOut();
+      this.#lookAfterIdle();
+      hasActed = true;
+    }
     if (this.#postponed.length > 0 && this.#isPauseOver()) this.#resumePostponed();
     if (this.#resumable.length > 0) {
       const connections = this.#resumable;
       this.#resumable = [];
       for (const connection of connections) {
         connection.isResumable = false;
-        if (connection.isClosed) continue;
         // A stalled one is put back on the list when its client has read.
-        if (!connection.isStalled) resume(connection);
+        if (!connection.isClosed && !connection.isStalled) resume(connection);
       }
+      hasActed = true;
     }
+    return hasActed;
   }
 
   /** Goes on loading the data that the server starts with. */
@@ -852,18 +862,15 @@ export class ServingCore {
   }
 
   #lookAfterIdle(): void {
-    const now = this.#now;
-    if (now < this.#nextIdleLook) return;
-    this.#nextIdleLook = now + IDLE_LOOK_MILLIS;
+    if (this.#now < this.#nextIdleLook) return;
+    this.#nextIdleLook = this.#now + IDLE_LOOK_MILLIS;
     this.settleHeldBack();
-    this.#closeIdle(now);
+    this.#closeIdle(this.#now);
   }
 
   #isPauseOver(): boolean {
     const { control, counters } = this.#parts.allocator.arena;
-    return (
-      control[STATE_PAUSE_MODE] === PAUSE_NONE || counters[STATE_PAUSE_END]! <= this.#parts.clock.wallMillis()
-    );
+    return control[STATE_PAUSE_MODE] === PAUSE_NONE || counters[STATE_PAUSE_END]! <= this.#now;
   }
 
   #resumePostponed(): void {

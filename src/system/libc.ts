@@ -47,6 +47,8 @@ export const EPOLLIN = 0x1;
 export const EPOLLOUT = 0x4;
 export const EPOLLERR = 0x8;
 export const EPOLLHUP = 0x10;
+export const EPOLLRDHUP = 0x2000;
+export const EPOLLET = 1 << 31;
 
 /** `struct epoll_event` is packed on x86-64 only. */
 const EVENT_WORDS = process.arch === 'x64' ? 3 : 4;
@@ -329,8 +331,8 @@ const PROTOTYPES = {
   accept4: 'int accept4(int, uintptr_t, uintptr_t, int)',
   getsockname: 'int getsockname(int, uintptr_t, uintptr_t)',
   getpeername: 'int getpeername(int, uintptr_t, uintptr_t)',
-  recv: 'intptr_t recv(int, uintptr_t, size_t, int)',
-  send: 'intptr_t send(int, uintptr_t, size_t, int)',
+  recv: 'int recv(int, uintptr_t, size_t, int)',
+  send: 'int send(int, uintptr_t, size_t, int)',
   close: 'int close(int)',
   read: 'intptr_t read(int, uintptr_t, size_t)',
   write: 'intptr_t write(int, uintptr_t, size_t)',
