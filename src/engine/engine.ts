@@ -349,7 +349,10 @@ export class Engine {
     this.#call!.isPropagating = this.#sink?.isWanted === true;
   }
 
-  /** Fetches the memory that the first `count` requests will need; a guess for those in another database. */
+  /**
+   * Fetches the memory that the first `count` requests will need; a guess for those in another database.
+   * Without the lock.
+   */
   readAhead(session: Session, requests: readonly Request[], count: number): void {
     this.#readAhead.fetch(requests, count, this.keyspace.databases[session.databaseIndex]!);
   }

@@ -55,3 +55,34 @@ test('keys are found whether they were looked ahead for or not, in any database'
   }
   arena.close();
 });
+
+test('whatever others are changing meanwhile, looking ahead reads it as some number', () => {
+  const { arena, keyspace, readAhead } = setUp();
+  const database = keyspace.databases[0]!;
+  for (let i = 0; i < 1000; i++) {
+    const key = Buffer.from(`key:${i}`);
+    keyspace.strings.set(database, key, 0, key.length, key, 0, key.length, false);
+  }
+  const requests = Array.from({ length: 32 }, (_, i) => requestOf('GET', `key:${i}`));
+  const random = seededRandom(2);
+  const words = arena.words[0]!;
+  const original = Int32Array.from(words.subarray(0, 200_000));
+  for (let round = 0; round < 200; round++) {
+    // References into segments that are not there, to their very ends, masks below zero: any word may be any.
+    for (let i = 0; i < 50_000; i++) {
+      const anyWord = round % 2 === 0 ? random.nextUint32() | 0 : -(random.nextUint32() % 9);
+      words[random.nextUint32() % original.length] = anyWord;
+    }
+    readAhead.fetch(requests, requests.length, database);
+    for (const request of requests) assert.ok(Number.isInteger(request.bucketHead), `round ${round}`);
+    assert.ok(Number.isInteger(readAhead.touched));
+  }
+
+  words.set(original);
+  readAhead.fetch(requests, requests.length, database);
+  for (const request of requests) {
+    readAhead.announce(request);
+    assert.notEqual(database.find(request.buffer, request.start(1), request.end(1)), 0);
+  }
+  arena.close();
+});

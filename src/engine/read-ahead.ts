@@ -9,13 +9,15 @@
  * command, so nothing is computed twice.
  *
  * Nothing depends on it: a wrong guess (another database after SELECT, a bucket that changed) costs time
- * only.
+ * only. So it needs no lock, and others have it meanwhile: the waits for memory are most of the time that
+ * short commands take. Whatever is read while others change it may be any number, and is read so that any
+ * will do (`guessWord`).
  */
 import type { CommandIndex } from '../commands/command-index.ts';
 import type { Database } from '../keyspace/database.ts';
 import type { Keyspace } from '../keyspace/keyspace.ts';
 import { ENTRY_HASH, ENTRY_NEXT } from '../structures/hash-table.ts';
-import { getWord } from '../memory/struct.ts';
+import { guessWord } from '../memory/struct.ts';
 import type { Request } from '../protocol/request.ts';
 import { equalBytes } from '../util/bytes.ts';
 
@@ -66,7 +68,7 @@ export class ReadAhead {
     const { table } = database;
     for (let i = 0; i < distinctCount; i++) {
       const request = distinct[i]!;
-      request.bucketHead = table.bucketHead(request.keyHash);
+      request.bucketHead = table.guessBucketHead(request.keyHash);
     }
 
     const { arena } = keyspace;
@@ -74,15 +76,15 @@ export class ReadAhead {
       const request = distinct[i]!;
       const { bucketHead } = request;
       // Mostly the first entry of the bucket is the one; otherwise the second may be.
-      if (bucketHead !== 0 && getWord(arena, bucketHead, ENTRY_HASH) !== request.keyHash) {
-        request.bucketHead = getWord(arena, bucketHead, ENTRY_NEXT);
+      if (bucketHead !== 0 && guessWord(arena, bucketHead, ENTRY_HASH) !== request.keyHash) {
+        request.bucketHead = guessWord(arena, bucketHead, ENTRY_NEXT);
       }
     }
 
     let touched = 0;
     for (let i = 0; i < distinctCount; i++) {
       const { bucketHead } = distinct[i]!;
-      if (bucketHead !== 0) touched ^= getWord(arena, bucketHead, FAR_WORD);
+      if (bucketHead !== 0) touched ^= guessWord(arena, bucketHead, FAR_WORD);
     }
     this.#touched = touched;
   }

@@ -33,6 +33,11 @@ export function getWord(arena: Arena, ref: Ref, word: number): number {
   return arena.words[ref >>> SHIFT]![((ref & MASK) << 1) + word]!;
 }
 
+/** As `getWord` without the lock, where the reference may be any number: 0 where there is no such word. */
+export function guessWord(arena: Arena, ref: Ref, word: number): number {
+  return arena.words[ref >>> SHIFT]?.[((ref & MASK) << 1) + word] ?? 0;
+}
+
 export function setWord(arena: Arena, ref: Ref, word: number, value: number): void {
   arena.words[ref >>> SHIFT]![((ref & MASK) << 1) + word] = value;
 }

@@ -366,11 +366,11 @@ export class ServingCore {
     const { batch } = this.#parser;
     let group = 0;
     let first = 0;
+    engine.readAhead(this.#collected[0]!.connection!.session, batch, this.#parsedCount);
     while (group < groupCount) {
       this.persistence.waitForRoom();
       mutex.lock();
       engine.enter();
-      if (group === 0) engine.readAhead(this.#collected[0]!.connection!.session, batch, this.#parsedCount);
       this.#collectDeliveries(WAKE_UP_OUTPUT_BYTES_MAX);
       while (group < groupCount && reply.position <= WAKE_UP_OUTPUT_BYTES_MAX) {
         const { connection, count, error } = this.#collected[group]!;

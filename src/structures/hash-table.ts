@@ -200,6 +200,16 @@ export class HashTable {
     return this.#bucketWords[this.#bucketIndex]!;
   }
 
+  /**
+   * The same without the lock, while the table may be changing: a guess, which may be any number; 0 where
+   * there is nothing to be read.
+   */
+  guessBucketHead(hash: number): Ref {
+    this.#locate(hash);
+    const words = this.#bucketWords as Int32Array | undefined;
+    return words?.[this.#bucketIndex] ?? 0;
+  }
+
   /** Compares four bytes at a time: a key begins at a multiple of four. */
   #hasKey(words: Int32Array, offset: number, ref: Ref, key: Uint8Array, start: number, end: number): boolean {
     let position = start;
