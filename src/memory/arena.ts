@@ -9,7 +9,8 @@
  *   it is first touched, so an empty segment costs nothing.
  * - Threads attach by receiving the buffers. A thread that adds a segment broadcasts it while it holds the
  *   store's lock and raises the count in the control block; another thread picks it up in `refresh()`, right
- *   after it has taken the lock, so it never meets a reference into a segment that it does not have.
+ *   after it has taken the lock, so it never meets a reference into a segment that it does not have. (Who
+ *   reads without the lock may: `guessWord`.)
  *
  * References at or above 2^31 are negative as int32; `>>>` and `&` make that invisible.
  */

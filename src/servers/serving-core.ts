@@ -3,7 +3,7 @@
  * wake-up does the ordered duties.
  *
  *     transport: bytes arrived    ──▶ receive(connection)   parse: requests are put down, no lock
- *     transport: all sockets read ──▶ endWakeUp()           lock ─▶ run them all ─▶ unlock ─▶ send replies
+ *     transport: all sockets read ──▶ endWakeUp()           fetch keys, lock, run all, unlock, send replies
  *     transport: before it sleeps ──▶ beforeSleep()         periodic duties, interrupted clients
  *
  * Replies are sent only at the end of a wake-up: one log write, later one fsync, serves all clients of it,
