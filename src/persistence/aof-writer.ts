@@ -145,7 +145,6 @@ export class AofWriter {
    */
   get isBehind(): boolean {
     const { shared } = this;
-    // Each name is a constant where it is used: V8 then knows the place in the arena.
     const reached = this.#syncsWithFlush() ? shared.double('durable') : shared.double('written');
     return reached < shared.double('appended');
   }
